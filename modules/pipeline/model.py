@@ -1,0 +1,121 @@
+"""A loaded checkpoint as the pipeline uses it: noise prediction, text encoding, latents to pictures and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from modules.weights.loader import probe_prediction
+
+if TYPE_CHECKING:
+    from modules.weights.loader import Checkpoint
+
+
+@dataclass(frozen=True)
+class Cond:
+    """One text's conditioning: `crossattn` [T, D] and, where the family has one, `vector` [adm]."""
+
+    crossattn: Tensor
+    vector: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class CondBatch:
+    """Conditionings of several rows: `crossattn` [B, T, D], `vector` [B, adm] or None."""
+
+    crossattn: Tensor
+    vector: Tensor | None = None
+
+    @classmethod
+    def of(cls, conds: list[Cond]) -> CondBatch:
+        """Stack conditionings; shorter ones are extended by repeating their last token vector."""
+        longest = max(c.crossattn.shape[0] for c in conds)
+        rows = [_repeat_last(c.crossattn, longest) for c in conds]
+        vectors = [c.vector for c in conds if c.vector is not None]
+        return cls(torch.stack(rows), torch.stack(vectors) if vectors else None)
+
+    @property
+    def tokens(self) -> int:
+        return self.crossattn.shape[1]
+
+    def __len__(self) -> int:
+        return self.crossattn.shape[0]
+
+    def __getitem__(self, rows: slice) -> CondBatch:
+        return CondBatch(self.crossattn[rows], self.vector[rows] if self.vector is not None else None)
+
+    def __add__(self, other: CondBatch) -> CondBatch:
+        vector = torch.cat([self.vector, other.vector]) if self.vector is not None and other.vector is not None else None
+        return CondBatch(torch.cat([self.crossattn, other.crossattn]), vector)
+
+
+class DiffusionModel:
+    """The networks of one checkpoint with its arithmetic around them.
+
+    Inputs and outputs are float32; the networks run in their own precision.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, *, name: str, shorthash: str | None) -> None:
+        self.checkpoint = checkpoint
+        self.spec = checkpoint.spec
+        self.device = device
+        self.name = name
+        self.shorthash = shorthash
+        self.latent_channels = checkpoint.spec.vae.embed_dim
+        self.alphas_cumprod: Tensor = checkpoint.alphas_cumprod
+
+    @property
+    def is_sdxl(self) -> bool:
+        return self.spec.family in ("sdxl", "sdxl-inpaint", "sdxl-refiner", "ssd-1b", "vega")
+
+    @cached_property
+    def prediction(self) -> str:
+        """What the UNet predicts: "eps" or "v"; probed where the file's shapes leave it open."""
+        return self.spec.prediction or probe_prediction(self.checkpoint.unet)
+
+    @property
+    def unet_dtype(self) -> torch.dtype:
+        return next(self.checkpoint.unet.parameters()).dtype
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        return next(self.checkpoint.vae.parameters()).dtype
+
+    def apply(self, x: Tensor, t: Tensor, cond: CondBatch, concat: Tensor | None = None) -> Tensor:
+        """Raw UNet output [B, C, h, w] for scaled latents `x` and model timesteps `t` [B].
+
+        `concat` [B, k, h, w] is joined to the latents of inpainting and pix2pix models. The timestep is cast
+        to the UNet's dtype before its embedding.  # A1111: a fractional t is rounded in half precision
+        """
+        dtype = self.unet_dtype
+        if concat is not None:
+            x = torch.cat([x, concat], dim=1)
+        y = cond.vector.to(dtype) if cond.vector is not None else None
+        return self.checkpoint.unet(x.to(dtype), t.to(dtype), cond.crossattn.to(dtype), y).float()
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] in -1..1 from latents, one at a time as A1111 does."""
+        rows = [self.checkpoint.vae.decode(z[None].to(self.vae_dtype) / self.spec.latent_scale) for z in latent]
+        return torch.cat(rows).float()
+
+    def encode_mean(self, image: Tensor) -> Tensor:
+        """Scaled latent means of pictures [B, 3, H, W] in -1..1."""
+        return self.checkpoint.vae.encode(image.to(self.vae_dtype)).mode().float() * self.spec.latent_scale
+
+    def encode_sample(self, image: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Scaled latents sampled from the posterior with CPU noise of the generator (default: torch's global one)."""
+        rows = []
+        for picture in image:
+            posterior = self.checkpoint.vae.encode(picture[None].to(self.vae_dtype))
+            noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean)
+            rows.append(posterior.sample(noise).float() * self.spec.latent_scale)
+        return torch.cat(rows)
+
+
+def _repeat_last(tokens: Tensor, length: int) -> Tensor:
+    missing = length - tokens.shape[0]
+    return torch.cat([tokens, tokens[-1:].expand(missing, -1)]) if missing else tokens

@@ -1,0 +1,42 @@
+"""From the form's values to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modules.pipeline.processing import StableDiffusionProcessingTxt2Img
+
+FIELDS = (
+    "prompt", "negative_prompt", "n_iter", "batch_size", "cfg_scale", "height", "width",
+    "steps", "sampler_name", "scheduler",
+    "seed", "seed_enable_extras", "subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h",
+)  # fmt: skip
+"""Names of the generate event's inputs after the task id, in the order in which A1111's page passes them."""
+
+WHOLE = frozenset(
+    {"n_iter", "batch_size", "height", "width", "steps", "seed", "subseed", "seed_resize_from_w", "seed_resize_from_h"}
+)
+SEED_EXTRAS = ("subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h")
+
+
+def txt2img_request(values: Mapping[str, Any]) -> StableDiffusionProcessingTxt2Img:
+    """Build the request of the txt2img form.
+
+    `values` has the keys of `FIELDS` (missing ones keep the request's defaults). Browsers send numbers as floats
+    and an emptied number box as None: the first are made whole, the second leave the default. The seed extras
+    count only while their checkbox is on. Raises RequestError where a value cannot be used.
+    """
+    from modules.pipeline.processing import StableDiffusionProcessingTxt2Img
+
+    fields = {name: values[name] for name in FIELDS if values.get(name) is not None}
+    if not fields.pop("seed_enable_extras", False):
+        fields = {name: value for name, value in fields.items() if name not in SEED_EXTRAS}
+    for name in WHOLE & fields.keys():
+        fields[name] = _whole(fields[name])
+    return StableDiffusionProcessingTxt2Img(**fields)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

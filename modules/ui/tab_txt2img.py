@@ -1,0 +1,64 @@
+"""The txt2img tab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from modules.ui.defaults import opening_values
+from modules.ui.generate import connect_generate, txt2img_handler
+from modules.ui.parts.dimensions import Dimensions, dimensions
+from modules.ui.parts.output import output_panel
+from modules.ui.parts.sampling import sampling_controls
+from modules.ui.parts.seed import connect_reuse, seed_controls
+from modules.ui.parts.toprow import top_row
+from modules.ui.requests import FIELDS
+
+if TYPE_CHECKING:
+    from modules.engine.engine import Engine
+
+
+@dataclass
+class Txt2ImgTab:
+    """What other parts of the page connect to."""
+
+    prompt: gr.Textbox
+    negative_prompt: gr.Textbox
+    size: Dimensions
+
+
+def txt2img_tab(engine: Engine) -> Txt2ImgTab:
+    """Build the tab and wire it to the engine."""
+    opening = opening_values(engine)
+    with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
+        top = top_row("txt2img", opening.prompt)
+        with gr.Row(elem_classes=["tab-body"]):
+            with gr.Column(elem_id="txt2img_settings", scale=1, min_width=320):
+                sampling = sampling_controls("txt2img", engine)
+                size = dimensions("txt2img", opening.width, opening.height)
+                seed = seed_controls("txt2img")
+            output = output_panel("txt2img")
+        by_field = {
+            "prompt": top.prompt,
+            "negative_prompt": top.negative_prompt,
+            "n_iter": size.batch_count,
+            "batch_size": size.batch_size,
+            "cfg_scale": size.cfg_scale,
+            "height": size.height,
+            "width": size.width,
+            "steps": sampling.steps,
+            "sampler_name": sampling.sampler,
+            "scheduler": sampling.scheduler,
+            "seed": seed.seed,
+            "seed_enable_extras": seed.show_extras,
+            "subseed": seed.subseed,
+            "subseed_strength": seed.subseed_strength,
+            "seed_resize_from_w": seed.resize_from_w,
+            "seed_resize_from_h": seed.resize_from_h,
+        }
+        inputs = [by_field[name] for name in FIELDS]
+        connect_generate("txt2img", engine, top, output, inputs, txt2img_handler(engine))
+        connect_reuse(seed, output.generation_info)
+    return Txt2ImgTab(top.prompt, top.negative_prompt, size)
