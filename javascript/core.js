@@ -128,11 +128,18 @@ function setOptions(values) {
     executeCallbacks(optionsChangedCallbacks);
 }
 
+// Gradio fetches each kind of component by itself, so they arrive in any order.
+function uiIsComplete() {
+    const parts = ["prompt textarea", "neg_prompt textarea", "token_counter span", "negative_token_counter span",
+        "generate", "interrupt", "gallery", "width input", "seed input"];
+    return parts.every((part) => gradioApp().querySelector(`#txt2img_${part}`));
+}
+
 document.addEventListener("DOMContentLoaded", () => {
     let loaded = false;
     requestGet("./internal/options", {}, setOptions, (error) => console.warn("settings are unknown", error));
     new MutationObserver((records) => {
-        if (!loaded && gradioApp().querySelector("#txt2img_prompt")) {
+        if (!loaded && uiIsComplete()) {
             loaded = true;
             executeCallbacks(uiLoadedCallbacks);
         }

@@ -104,6 +104,10 @@ function setupResolutionPasting(tab) {
     }
 }
 
+document.addEventListener("click", (event) => {
+    if (event.target.closest(".generate-error .close")) event.target.closest(".generate-error").remove();
+});
+
 onUiLoaded(() => {
     for (const tab of ["txt2img", "img2img"]) {
         const root = gradioApp();

@@ -16,10 +16,11 @@ function countTokens(counterId) {
     if (!counter || !textarea) return;
     const steps = Number(gradioApp().querySelector(`#${stepsId} input[type=number]`)?.value) || 20;
     const number = tokenQuestions[counterId] = (tokenQuestions[counterId] || 0) + 1;
-    request("./internal/token-counts", {texts: [textarea.value], steps}, ([answer]) => {
+    const question = {texts: [textarea.value], steps, is_positive: !counterId.includes("negative")};
+    request("./internal/token-counts", question, ([answer]) => {
         if (number !== tokenQuestions[counterId]) return; // a newer question is on its way
         counter.textContent = `${answer.count}/${answer.max}`;
-        counter.parentElement.classList.add("counted");
+        gradioApp().getElementById(counterId).dataset.counted = "true";
     }, (error) => console.warn("tokens could not be counted", error));
 }
 
@@ -64,6 +65,8 @@ function checkBrackets(textarea, counter) {
     const text = textarea.value.replace(/\\[()[\]{}]/g, "");
     const wrong = ["()", "[]", "{}"].filter(([open, close]) => text.split(open).length !== text.split(close).length);
     counter.classList.toggle("error", wrong.length > 0);
+    // Gradio writes the class anew when it redraws; the attribute stays.
+    counter.toggleAttribute("data-error", wrong.length > 0);
     counter.title = wrong.length ? `Different number of opening and closing brackets: ${wrong.join(" ")}` : "Tokens / tokens that fit";
 }
 
@@ -84,4 +87,5 @@ function setupTokenCounting(counterId) {
 }
 
 onUiLoaded(() => Object.keys(tokenCounters).forEach(setupTokenCounting));
+onAfterUiUpdate(() => Object.keys(tokenCounters).forEach(setupTokenCounting)); // tabs opened later
 onOptionsChanged(toggleTokenCountingVisibility);

@@ -6,7 +6,6 @@ Knows the standard library only, so that `--help` and a mistyped flag answer at 
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import shlex
@@ -307,6 +306,8 @@ def _roots(words: Sequence[str]) -> tuple[str, str]:
 
 
 def _unknown_sentence(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> str:
+    import difflib  # slow to import, and hardly ever needed
+
     names = [option for action in parser._actions for option in action.option_strings]
     told = []
     for word in unknown:

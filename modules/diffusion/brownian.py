@@ -44,7 +44,7 @@ class BrownianTree:
         self.start, self.end = round(float(t0), DIGITS), round(float(t1), DIGITS)
         self._entropy, self._normal = int(entropy), normal
         seed = int(np.random.SeedSequence(self._entropy, pool_size=POOL).generate_state(3)[0])
-        self._root = _Node(0, 0, self.start, self.end, normal(seed) * math.sqrt(self.end - self.start))
+        self._root = _Node(0, 0, self.start, self.end, normal(seed) * math.sqrt(float(t1) - float(t0)))
         self._path: dict[tuple[int, int], _Node] = {}
 
     def increment(self, ta: float, tb: float) -> Tensor:

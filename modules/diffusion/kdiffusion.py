@@ -70,8 +70,8 @@ def load(name: str) -> types.ModuleType:
     with _lock:
         _stand_in_package()
         module = importlib.import_module(f"k_diffusion.{name}")
-        if name == "sampling" and not isinstance(module.torch, _TorchWithStream):
-            module.torch = _TorchWithStream()
+        if name == "sampling" and not isinstance(vars(module)["torch"], _TorchWithStream):
+            vars(module)["torch"] = _TorchWithStream()
     return module
 
 

@@ -52,7 +52,7 @@ SCHEDULERS: list[Scheduler] = [
     Scheduler("simple", "Simple", _HERE + "simple", need_inner_model=True),
     Scheduler("normal", "Normal", _HERE + "normal", need_inner_model=True),
     Scheduler("ddim", "DDIM", _HERE + "ddim", need_inner_model=True),
-    Scheduler("beta", "Beta", _HERE + "beta", extra=("alpha", "beta")),
+    Scheduler("beta", "Beta", _HERE + "beta", need_inner_model=True, extra=("alpha", "beta")),
 ]
 
 AUTOMATIC = SCHEDULERS[0]

@@ -98,8 +98,16 @@ def ddim(n: int, sigma_min: float, sigma_max: float, device: Any, inner_model: D
     return _with_zero(inner_model.sigmas[1::stride].flip(0).float().cpu(), device)
 
 
-def beta(n: int, sigma_min: float, sigma_max: float, device: Any, alpha: float = 0.6, beta: float = 0.6) -> Tensor:
-    """Quantiles of a beta distribution (Lee et al., "Beta Sampling is All You Need", 2024)."""
+def beta(
+    n: int,
+    sigma_min: float,
+    sigma_max: float,
+    device: Any,
+    inner_model: DiscreteSchedule | None = None,
+    alpha: float = 0.6,
+    beta: float = 0.6,
+) -> Tensor:
+    """Quantiles of a beta distribution (Lee et al., "Beta Sampling is All You Need", 2024); the table is not read."""
     from scipy.special import betaincinv
 
     quantiles = betaincinv(alpha, beta, 1 - np.linspace(0, 1, n))

@@ -1,6 +1,7 @@
 """Attention blocks of the latent-diffusion UNet (Rombach et al. 2022, section 3.3; Vaswani et al. 2017)."""
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -11,6 +12,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, *, causal: boo
     The split into heads and the way back are views where the tensors are contiguous.
     """
     query, key, value = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (query, key, value))
+    if query.device.type == "cpu":  # read once per block of queries: worth a copy that lies head by head
+        key, value = key.contiguous(), value.contiguous()
     mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
     return mixed.transpose(1, 2).flatten(2)
 
@@ -45,7 +48,9 @@ class GEGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         value, gate = self.proj(x).chunk(2, dim=-1)
-        return value * functional.gelu(gate)
+        if torch.is_grad_enabled():
+            return value * functional.gelu(gate)
+        return functional.gelu(gate).mul_(value)
 
 
 class FeedForward(nn.Module):
@@ -55,8 +60,13 @@ class FeedForward(nn.Module):
         super().__init__()
         self.net = nn.Sequential(GEGLU(dim, dim * 4), nn.Identity(), nn.Linear(dim * 4, dim))
 
+    PIECE = 2048
+    """Tokens at a time on a processor: the hidden layer of more leaves the cache and makes up the peak of memory."""
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+        if x.device.type != "cpu" or torch.is_grad_enabled() or x.shape[1] <= self.PIECE:
+            return self.net(x)
+        return torch.cat([self.net(piece) for piece in x.split(self.PIECE, dim=1)], dim=1)
 
 
 class BasicTransformerBlock(nn.Module):

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from modules.nets.attention import SpatialTransformer
 from modules.nets.configs import UNetConfig
+from modules.nets.convolution import quick_convolutions
 from modules.nets.unet_blocks import Downsample, ResBlock, TimestepEmbedSequential, Upsample, timestep_embedding, zeroed
 
 __all__ = ["UNetConfig", "UNetModel", "timestep_embedding"]
@@ -59,6 +60,10 @@ class UNetModel(nn.Module):
         emb = self.embed(timesteps, y)
         context = context if context is None else context.to(self.dtype)
         h = x.to(self.dtype, memory_format=torch.channels_last)
+        with quick_convolutions(h):
+            return self._blocks(h, emb, context).to(x.dtype)
+
+    def _blocks(self, h: Tensor, emb: Tensor, context: Tensor | None) -> Tensor:
         skips = []
         for block in self.input_blocks:
             h = block(h, emb, context)
@@ -66,7 +71,7 @@ class UNetModel(nn.Module):
         h = self.middle_block(h, emb, context)
         for block in self.output_blocks:
             h = block(join_skip(h, skips.pop()), emb, context)
-        return self.out(h).to(x.dtype)
+        return self.out(h)
 
     def _embedder(self, dim: int) -> nn.Sequential:
         return nn.Sequential(nn.Linear(dim, self.emb_channels), nn.SiLU(), nn.Linear(self.emb_channels, self.emb_channels))

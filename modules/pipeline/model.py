@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -34,7 +36,7 @@ class CondBatch:
     def of(cls, conds: list[Cond]) -> CondBatch:
         """Stack conditionings; shorter ones are extended by repeating their last token vector."""
         longest = max(c.crossattn.shape[0] for c in conds)
-        rows = [_repeat_last(c.crossattn, longest) for c in conds]
+        rows = [repeat_last(c.crossattn, longest) for c in conds]
         vectors = [c.vector for c in conds if c.vector is not None]
         return cls(torch.stack(rows), torch.stack(vectors) if vectors else None)
 
@@ -51,6 +53,16 @@ class CondBatch:
     def __add__(self, other: CondBatch) -> CondBatch:
         vector = torch.cat([self.vector, other.vector]) if self.vector is not None and other.vector is not None else None
         return CondBatch(torch.cat([self.crossattn, other.crossattn]), vector)
+
+    def resized(self, tokens: int) -> CondBatch:
+        """Cut, or extended by repeating the last token vector, to this many tokens."""
+        rows = [repeat_last(row, tokens) for row in self.crossattn[:, :tokens]]
+        return CondBatch(torch.stack(rows), self.vector)
+
+    def extended(self, filler: Tensor, times: int) -> CondBatch:
+        """Followed by `times` copies of `filler` [T, D]."""
+        tail = filler.repeat(times, 1).expand(len(self), -1, -1)
+        return CondBatch(torch.cat([self.crossattn, tail], dim=1), self.vector)
 
 
 class DiffusionModel:
@@ -78,6 +90,11 @@ class DiffusionModel:
         return self.spec.prediction or probe_prediction(self.checkpoint.unet)
 
     @property
+    def wants_inpainting_conditioning(self) -> bool:
+        """True for inpainting models, whose UNet also sees a mask and the masked picture's latent."""
+        return self.spec.family.endswith("-inpaint")
+
+    @property
     def unet_dtype(self) -> torch.dtype:
         return next(self.checkpoint.unet.parameters()).dtype
 
@@ -96,6 +113,26 @@ class DiffusionModel:
             x = torch.cat([x, concat], dim=1)
         y = cond.vector.to(dtype) if cond.vector is not None else None
         return self.checkpoint.unet(x.to(dtype), t.to(dtype), cond.crossattn.to(dtype), y).float()
+
+    def text_only_conditioning(self, height: int, width: int) -> Tensor | None:
+        """The extra channels [1, 5, h, w] of an inpainting model where there is no picture: all masked, plain grey."""
+        if not self.wants_inpainting_conditioning:
+            return None
+        latent = self.encode_sample(torch.zeros(1, 3, height, width, device=self.device))
+        return torch.cat([torch.ones_like(latent[:, :1]), latent], dim=1)
+
+    @contextmanager
+    def tiling(self, on: bool) -> Iterator[None]:
+        """While it is open, every convolution wraps around at the borders, so that pictures tile."""
+        nets = [net for net in (self.checkpoint.unet, self.checkpoint.vae) if on]
+        layers = [layer for net in nets for layer in net.modules() if isinstance(layer, torch.nn.Conv2d)]
+        for layer in layers:
+            layer.padding_mode = "circular"
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.padding_mode = "zeros"
 
     def decode(self, latent: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in -1..1 from latents, one at a time as A1111 does."""
@@ -116,6 +153,7 @@ class DiffusionModel:
         return torch.cat(rows)
 
 
-def _repeat_last(tokens: Tensor, length: int) -> Tensor:
+def repeat_last(tokens: Tensor, length: int) -> Tensor:
+    """Token vectors [T, D] extended to `length` by repeating the last one."""
     missing = length - tokens.shape[0]
     return torch.cat([tokens, tokens[-1:].expand(missing, -1)]) if missing else tokens

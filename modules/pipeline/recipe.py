@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from modules.diffusion.samplers.registry import uses_ensd
 from modules.imaging.infotext import format_infotext
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def _fields(run: Run, index: int) -> dict[str, Any]:
     clip_skip = int(opts.CLIP_stop_at_last_layers)
     return {
         "Steps": p.steps,
-        "Sampler": run.sampler_name,
-        "Schedule type": run.scheduler_label,
+        "Sampler": run.sampler.label,
+        "Schedule type": run.scheduler.label,
         "CFG scale": p.cfg_scale,
         "Seed": run.all_seeds[index],
         "Size": f"{p.width}x{p.height}",
@@ -61,4 +62,4 @@ def _closing(run: Run) -> dict[str, Any]:
 
 def _ensd(run: Run) -> int | None:
     delta = int(run.settings.eta_noise_seed_delta)
-    return delta if delta and run.sampler.uses_ensd and run.eta != 0 else None
+    return delta if delta and uses_ensd(run.sampler, run.eta) else None

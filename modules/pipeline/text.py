@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from modules.nets.unet import timestep_embedding
 from modules.pipeline.model import Cond, DiffusionModel
-from modules.prompt.chunking import PromptChunk, chunk_texts
-from modules.prompt.emphasis import apply_emphasis
-from modules.prompt.tokenizer import Tokenizer
+from modules.prompt.chunking import PromptChunk, empty_chunk, tokenize_line
+from modules.prompt.emphasis import apply_emphasis, parses_attention
+from modules.prompt.old_emphasis import tokenize_line_old
+from modules.prompt.tokenizer import Flavour, Tokenizer
 
 if TYPE_CHECKING:
     from modules.nets.text_states import TextStates
     from modules.settings.store import SettingsView
 
-OPENCLIP_PAD = 0
 SIZE_EMBEDDING = 256
 
 
-@lru_cache(maxsize=1)
-def tokenizer() -> Tokenizer:
-    """The CLIP tokenizer; its vocabulary is read once."""
-    return Tokenizer()
+@lru_cache(maxsize=2)
+def tokenizer(flavour: Flavour) -> Tokenizer:
+    """The tokenizer of CLIP-L ("clip") or of H and bigG ("open_clip")."""
+    return Tokenizer(flavour)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class TextConditioner:
         self.model = model
         self.settings = settings
         self.checkpoint = model.checkpoint
+        self.remarks: list[str] = []
+        """What the user should hear about the texts."""
 
     @torch.inference_mode()
     def encode(self, texts: list[str], size: SizeConditioning, *, negative: bool = False) -> list[Cond]:
@@ -60,13 +64,12 @@ class TextConditioner:
         They are encoded as one batch, since A1111's emphasis restores means over the whole of it.
         `negative` marks a negative prompt: SDXL turns an empty one into zeros.
         """
-        chunks = self._chunks(texts)
         if self.checkpoint.text_l is not None and self.checkpoint.text_g is not None:
-            cross, pooled = self._sdxl(chunks)
+            cross, pooled = self._sdxl(texts)
         elif self.checkpoint.text_l is not None:
-            cross, pooled = self._tower_l(chunks, self._skip_l), None
+            cross, pooled = self._tower_l(texts, self._skip_l), None
         else:
-            cross, pooled = self._tower_g(chunks)
+            cross, pooled = self._tower_g(texts)
         if pooled is None:
             return [Cond(row) for row in cross]
         if negative and self.checkpoint.text_l is not None and all(text == "" for text in texts):
@@ -75,25 +78,27 @@ class TextConditioner:
         vectors = torch.cat([pooled, self._size_vector(size).expand(len(texts), -1)], dim=1)
         return [Cond(row, vector) for row, vector in zip(cross, vectors, strict=True)]
 
-    def _chunks(self, texts: list[str]) -> list[list[PromptChunk]]:
-        s = self.settings
-        return chunk_texts(
-            tokenizer(),
-            texts,
-            comma_padding_backtrack=int(s.comma_padding_backtrack),
-            emphasis=s.emphasis,
-            old_emphasis=bool(s.use_old_emphasis_implementation),
-        )
+    def _chunks(self, texts: list[str], flavour: Flavour) -> Iterator[tuple[Tensor, Tensor]]:
+        """Ids [B, 77] and multipliers [B, 77] of the first chunks, the second ones, …; short texts get empty chunks."""
+        tokens = tokenizer(flavour)
+        lines = [self._line(text, tokens) for text in texts]
+        for column in zip_longest(*lines, fillvalue=empty_chunk(tokens)):
+            ids = [_pad_after_end(chunk.tokens, tokens) for chunk in column]
+            device = self.model.device
+            yield torch.tensor(ids, device=device), torch.tensor([c.multipliers for c in column], device=device)
 
-    def _rows(self, chunks: list[list[PromptChunk]], index: int, pad: int | None = None) -> tuple[Tensor, Tensor]:
-        """Ids [B, 77] and multipliers [B, 77] of the chunk with this index of every text."""
-        column = [text[index] for text in chunks]
-        ids = [_pad_after_end(c.tokens, pad) if pad is not None else c.tokens for c in column]
-        device = self.model.device
-        return torch.tensor(ids, device=device), torch.tensor([c.multipliers for c in column], device=device)
+    def _line(self, text: str, tokens: Tokenizer) -> list[PromptChunk]:
+        s = self.settings
+        attention = parses_attention(s.emphasis)
+        if s.use_old_emphasis_implementation:
+            line = tokenize_line_old(text, tokens, attention=attention)
+            self.remarks += [line.comment] if line.comment else []
+            return [line.chunk]
+        backtrack = int(s.comma_padding_backtrack)
+        return tokenize_line(text, tokens, attention=attention, comma_padding_backtrack=backtrack)[0]
 
     def _emphasised(self, states: Tensor, multipliers: Tensor) -> Tensor:
-        return apply_emphasis(self.settings.emphasis, states.float(), multipliers)
+        return apply_emphasis(states.float(), multipliers, self.settings.emphasis)
 
     def _skip_l(self, states: TextStates) -> Tensor:
         skip = int(self.settings.CLIP_stop_at_last_layers)
@@ -104,33 +109,29 @@ class TextConditioner:
         skip = int(self.settings.CLIP_stop_at_last_layers) if self.settings.sdxl_clip_l_skip else 2
         return states.hidden[-max(skip, 1)]
 
-    def _tower_l(self, chunks: list[list[PromptChunk]], layer: Any) -> Tensor:
-        assert self.checkpoint.text_l is not None
-        parts = []
-        for index in range(len(chunks[0])):
-            ids, multipliers = self._rows(chunks, index)
-            parts.append(self._emphasised(layer(self.checkpoint.text_l(ids)), multipliers))
+    def _tower_l(self, texts: list[str], layer: Callable[[TextStates], Tensor]) -> Tensor:
+        tower = self.checkpoint.text_l
+        assert tower is not None
+        parts = [self._emphasised(layer(tower(ids)), weights) for ids, weights in self._chunks(texts, "clip")]
         return torch.cat(parts, dim=1)
 
-    def _tower_g(self, chunks: list[list[PromptChunk]]) -> tuple[Tensor, Tensor | None]:
+    def _tower_g(self, texts: list[str]) -> tuple[Tensor, Tensor | None]:
         """SD2's and the refiner's tower: the penultimate block; the pooled vector only where the family uses one."""
         tower = self.checkpoint.text_g
         assert tower is not None
-        wants_norm = not self.model.is_sdxl
-        parts, pooled = [], None
-        for index in range(len(chunks[0])):
-            ids, multipliers = self._rows(chunks, index, pad=OPENCLIP_PAD)
+        pooled: Tensor | None = None
+        parts = []
+        for ids, weights in self._chunks(texts, "open_clip"):
             states = tower(ids)
-            state = tower.final_norm(states.hidden[-2]) if wants_norm else states.hidden[-2]
-            parts.append(self._emphasised(state, multipliers))
-            if index == 0 and self.model.is_sdxl:
+            state = states.hidden[-2] if self.model.is_sdxl else tower.final_norm(states.hidden[-2])
+            parts.append(self._emphasised(state, weights))
+            if pooled is None and self.model.is_sdxl:
                 pooled = tower.pooled(ids, states.hidden[-1]).float()
         return torch.cat(parts, dim=1), pooled
 
-    def _sdxl(self, chunks: list[list[PromptChunk]]) -> tuple[Tensor, Tensor]:
-        first = self._tower_l(chunks, self._skip_l_sdxl)
-        second, pooled = self._tower_g(chunks)
-        assert pooled is not None
+    def _sdxl(self, texts: list[str]) -> tuple[Tensor, Tensor | None]:
+        first = self._tower_l(texts, self._skip_l_sdxl)
+        second, pooled = self._tower_g(texts)
         return torch.cat([first, second], dim=2), pooled
 
     def _size_vector(self, size: SizeConditioning) -> Tensor:
@@ -141,7 +142,7 @@ class TextConditioner:
         return timestep_embedding(values, SIZE_EMBEDDING).reshape(1, -1)
 
 
-def _pad_after_end(tokens: list[int], pad: int) -> list[int]:
+def _pad_after_end(ids: list[int], tokens: Tokenizer) -> list[int]:
     """Everything behind the first end token becomes the padding id."""
-    end = tokens.index(max(tokens))
-    return tokens[: end + 1] + [pad] * (len(tokens) - end - 1)
+    end = ids.index(tokens.end_id)
+    return ids[: end + 1] + [tokens.pad_id] * (len(ids) - end - 1)

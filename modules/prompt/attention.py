@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import accumulate, groupby
+from operator import itemgetter
 
 from modules.prompt.errors import PromptError
 
@@ -19,15 +20,20 @@ _EXACT_PRODUCTS = 10_000_000
 Scaling = tuple[int, int, float]  # segments first..end-1 are multiplied
 
 
-def parse_prompt_attention(text: str) -> list[list[str | float]]:
-    """The prompt as segments [text, weight], neighbours of equal weight joined; BREAK is the segment `BREAK` of weight -1.
+def attention_segments(text: str) -> list[tuple[str, float]]:
+    """The prompt as (text, weight) segments, neighbours of equal weight joined; a BREAK is the segment `BREAK`.
 
     An empty prompt is one empty segment. Raises PromptError for a weight that is no number, as in `(a:1.2.3)`.
     """
     segments, scalings = _scan(text)
     weights = _weights([weight for _, weight in segments], scalings)
-    runs = groupby(zip((piece for piece, _ in segments), weights, strict=True), key=lambda pair: pair[1])
-    return [["".join(piece for piece, _ in run), weight] for weight, run in runs] or [["", 1.0]]
+    runs = groupby(zip((piece for piece, _ in segments), weights, strict=True), key=itemgetter(1))
+    return [("".join(piece for piece, _ in run), weight) for weight, run in runs] or [("", 1.0)]
+
+
+def parse_prompt_attention(text: str) -> list[list[str | float]]:
+    """`attention_segments` in A1111's shape, lists of [text, weight]."""
+    return [list(segment) for segment in attention_segments(text)]
 
 
 def _scan(text: str) -> tuple[list[tuple[str, float]], list[Scaling]]:

@@ -58,9 +58,11 @@ def _merge_ranks() -> dict[tuple[str, str], int]:
     return {pair: rank for rank, pair in enumerate(_merge_list())}
 
 
-def _vocabulary(specials: Iterable[str]) -> dict[str, int]:
+@lru_cache(maxsize=1)
+def base_vocabulary() -> dict[str, int]:
+    """The id of every piece except the two special words of a flavour, which follow."""
     symbols = sorted(byte_symbols())
-    pieces = [*symbols, *(s + WORD_END for s in symbols), *(left + right for left, right in _merge_list()), *specials]
+    pieces = [*symbols, *(s + WORD_END for s in symbols), *(left + right for left, right in _merge_list())]
     return {piece: index for index, piece in enumerate(pieces)}
 
 
@@ -84,8 +86,8 @@ class Tokenizer:
     def __init__(self, flavour: Flavour = "clip") -> None:
         self.flavour = flavour
         self.specials = SPECIALS[flavour]
-        self.vocab = _vocabulary(self.specials)
-        self.start_id, self.end_id = (self.vocab[word] for word in self.specials)
+        self.start_id, self.end_id = len(base_vocabulary()), len(base_vocabulary()) + 1
+        self.vocab = {**base_vocabulary(), self.specials[0]: self.start_id, self.specials[1]: self.end_id}
         self.pad_id = self.end_id if flavour == "clip" else 0
         self.comma_id = self.vocab["," + WORD_END]
         self._ranks = _merge_ranks()

@@ -15,7 +15,7 @@ Kind = Literal[
 class Control:
     """How the page shows a setting, and with it which values are allowed.
 
-    `choices` are all allowed values; where they depend on what is installed, `source` names the list instead ("checkpoints", "samplers", …).
+    `choices` are all allowed values; where they depend on what is installed, `source` names the list ("checkpoints", "samplers", …).
     `minimum`, `maximum` and `step` are a slider's; they bound the page, not the value, as A1111's users type values beyond them.
     """
 

@@ -128,13 +128,18 @@ class Options:
         if call:
             callback()
 
-    def load(self, path: Path | None = None) -> None:
+    @classmethod
+    def load(cls, path: Path, *, freeze: Freeze | None = None, directory_locked: bool = False) -> Options:
+        """The options with the values of a settings file, which `save` writes again. Raises SettingsFileError."""
+        options = cls(path, freeze=freeze, directory_locked=directory_locked)
+        options.reload()
+        return options
+
+    def reload(self) -> None:
         """Take values from the settings file; a missing file is fine, an unparsable one is moved to `tmp/` beside it.
 
         Values of a wrong type are reported and stay at their default. Raises SettingsFileError.
         """
-        if path is not None:
-            self.path = path
         if self.path is None:
             return
         for key, value in _migrated(read_settings(self.path)).items():

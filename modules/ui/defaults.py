@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modules.engine.engine import Engine
 
-FALLBACK_SIZE = (512, 512)
 AVATAR_PROMPT = "1girl, pink hair, twin tail, smile"
 
 
@@ -16,9 +15,9 @@ AVATAR_PROMPT = "1girl, pink hair, twin tail, smile"
 class OpeningValues:
     """Values of a fresh form; width and height in pixels."""
 
-    prompt: str = ""
-    width: int = FALLBACK_SIZE[0]
-    height: int = FALLBACK_SIZE[1]
+    prompt: str
+    width: int
+    height: int
 
 
 def selected_checkpoint(engine: Engine) -> Any | None:
@@ -29,15 +28,9 @@ def selected_checkpoint(engine: Engine) -> Any | None:
         return None
 
 
-def default_size(checkpoint: Any | None) -> tuple[int, int]:
-    """Width and height the checkpoint was made for, 512×512 where it does not say."""
-    width, height = getattr(checkpoint, "default_size", None) or FALLBACK_SIZE
-    return int(width), int(height)
-
-
 def opening_values(engine: Engine) -> OpeningValues:
     """The form of a first visit: with the avatar model a prompt that already gives a picture."""
     checkpoint = selected_checkpoint(engine)
-    width, height = default_size(checkpoint)
+    width, height = engine.default_size()
     is_avatar = checkpoint is not None and checkpoint.model_name.lower().startswith("avatar")
     return OpeningValues(AVATAR_PROMPT if is_avatar else "", width, height)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
+
+from modules.ui.gradio_import import import_gradio
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def build_page(engine: Engine, flags: Any) -> gr.Blocks:
     """Build the Gradio page over an engine."""
-    gr = _gradio(engine)
+    gr = import_gradio(engine.paths.cache)
 
     from modules.ui.parts.checkpoint import checkpoint_menu, connect_size
     from modules.ui.parts.footer import footer
@@ -28,7 +29,6 @@ def build_page(engine: Engine, flags: Any) -> gr.Blocks:
             txt2img = txt2img_tab(engine)
         connect_size(menu, engine, txt2img.size.width, txt2img.size.height)
         footer(flags)
-    page.queue(default_concurrency_limit=None, api_open=False)
     return page
 
 
@@ -37,7 +37,7 @@ def mount(app: FastAPI, engine: Engine, flags: Any) -> gr.Blocks:
 
     Everything else must be registered before: the page answers every path that nothing before it answers.
     """
-    gr = _gradio(engine)
+    gr = import_gradio(engine.paths.cache)
 
     from modules.ui import shell
     from modules.ui.generate import output_folders
@@ -87,13 +87,3 @@ async def mount_while_running(app: FastAPI, engine: Engine, flags: Any, starting
     remove(app)
     starting.ready = True
     return stack
-
-
-def _gradio(engine: Engine) -> Any:
-    """Import Gradio with its reporting off and its temporary files beside the user's data."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ.setdefault("GRADIO_TEMP_DIR", str(engine.paths.cache / "gradio"))
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    import gradio
-
-    return gradio

@@ -21,13 +21,16 @@ def gallery_items(processed: Processed, roots: Sequence[Path]) -> list[Any]:
 
     Handing out the file keeps its name and its metadata for whoever saves it from the browser.
     """
-    items: list[Any] = []
-    for image in processed.images:
-        saved = getattr(image, "already_saved_as", None)
-        path = Path(str(saved).rsplit("?", 1)[0]) if saved else None
-        is_servable = path is not None and path.is_file() and any(path.resolve().is_relative_to(r) for r in roots)
-        items.append(str(path) if is_servable else image)
-    return items
+    grids, samples = processed.images[: processed.index_of_first_image], processed.images[processed.index_of_first_image :]
+    if len(processed.paths) != len(samples):
+        return list(processed.images)
+    files = [Path(path) for path in processed.paths]
+    shown = [str(file) if _is_under(file, roots) else image for file, image in zip(files, samples, strict=True)]
+    return [*grids, *shown]
+
+
+def _is_under(file: Path, roots: Sequence[Path]) -> bool:
+    return file.is_file() and any(file.resolve().is_relative_to(root) for root in roots)
 
 
 def infotext_html(infotext: str) -> str:
@@ -72,6 +75,7 @@ def error_html(error: BaseException) -> str:
     details = "".join(traceback.format_exception(error)).strip()
     return (
         f"<div class='generate-error' role='alert'><p>{_escape(sentence)}</p>"
+        "<button class='close' type='button' aria-label='Dismiss'>×</button>"
         f"<details><summary>Details</summary><pre>{html.escape(details)}</pre></details></div>"
     )
 

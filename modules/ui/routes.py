@@ -28,6 +28,7 @@ class PromptTexts(BaseModel):
 
     texts: list[str]
     steps: int = 20
+    is_positive: bool = True
 
 
 PAGE_OPTIONS = (
@@ -55,7 +56,8 @@ def add_routes(app: FastAPI, engine: Engine) -> None:
         return {name: getattr(engine.options, name, None) for name in PAGE_OPTIONS}
 
     def token_counts(prompts: PromptTexts) -> list[dict[str, int]]:
-        return [{"count": count, "max": limit} for count, limit in token_counts_of(prompts.texts, prompts.steps)]
+        counts = token_counts_of(engine, prompts.texts, prompts.steps, is_positive=prompts.is_positive)
+        return [{"count": count, "max": limit} for count, limit in counts]
 
     app.add_api_route("/internal/progress", progress, methods=["POST"], include_in_schema=False)
     app.add_api_route("/internal/pending-tasks", pending_tasks, include_in_schema=False)

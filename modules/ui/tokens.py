@@ -1,15 +1,45 @@
-"""Token counts under the prompts."""
+"""Token counts beside the prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modules.engine.engine import Engine
+    from modules.prompt.tokenizer import Tokenizer
 
 
-def token_counts_of(texts: Iterable[str], steps: int = 20) -> list[tuple[int, int]]:
-    """For each prompt the tokens of its longest variant and the next multiple of 75.
+def token_counts_of(engine: Engine, texts: Iterable[str], steps: int = 20, *, is_positive: bool = True) -> list[tuple[int, int]]:
+    """For each prompt the tokens of its longest variant and the room of its chunks, under the settings in force.
 
-    Tags of extra networks do not count: they never reach the text encoder.
+    Comments and tags of extra networks do not count: they never reach the text encoder.
     """
+    from modules.prompt.comments import strip_comments
     from modules.prompt.counter import token_counts
+    from modules.prompt.emphasis import parses_attention
 
-    return [token_counts(text, max(1, steps)) for text in texts]
+    options = engine.options
+    counts = []
+    for text in texts:
+        prompt = strip_comments(text) if options.enable_prompt_comments else text
+        counts.append(
+            token_counts(
+                prompt,
+                max(1, steps),
+                _tokenizer(),
+                is_positive=is_positive,
+                blend=options.prompt_blend,
+                attention=parses_attention(options.emphasis),
+                comma_padding_backtrack=int(options.comma_padding_backtrack),
+            )
+        )
+    return counts
+
+
+@lru_cache(maxsize=1)
+def _tokenizer() -> Tokenizer:
+    from modules.prompt.tokenizer import Tokenizer
+
+    return Tokenizer("clip")

@@ -25,6 +25,10 @@ class ShapeError(ValueError):
     """The tensors do not form a network of a known build; the message is a clause about the file."""
 
 
+class YamlMismatch(ValueError):
+    """The `.yaml` does not fit the weights; the message is a clause about it."""
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """Everything needed to build a checkpoint's networks and to run them.
@@ -57,7 +61,7 @@ def model_spec(family: Family, parts: Mapping[Part, PartShapes], yaml: ModelYaml
     """The specification of a supported family's checkpoint from its shapes, keyed by part and by name in the network.
 
     Head counts, activations, prediction type, latent scale and schedule are the `yaml`'s where it gives them; sizes are always
-    the tensors'. Raises ShapeError when a part's tensors do not form its network.
+    the tensors'. Raises ShapeError when a part's tensors do not form its network, YamlMismatch when the `yaml` contradicts them.
     """
     yaml = yaml or ModelYaml()
     text_l, text_g = parts.get("text_l", {}), parts.get("text_g", {})
@@ -184,7 +188,7 @@ def _text_heads(width: int, override: TextOverride) -> int:
 
 def _require_divides(part: int, whole: int, name: str) -> None:
     if part < 1 or whole % part:
-        raise ShapeError(f"has a .yaml whose {name} {part} does not divide the network's width {whole}; correct the .yaml")
+        raise YamlMismatch(f"gives {name} as {part}, which does not divide the network's width {whole}; correct or remove it")
 
 
 def _largest_divisor(number: int, limit: int) -> int:

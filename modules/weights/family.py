@@ -91,8 +91,8 @@ def _xl_family(shapes: Shapes) -> Family | None:
         if not any(key.startswith(UNET + "middle_block.1.") for key in shapes):
             deep = UNET + "input_blocks.7.1.transformer_blocks.3.norm1.weight"
             return "ssd-1b" if deep in shapes else "vega"
-        by_channels: dict[int, Family] = {9: "sdxl-inpaint", 8: "sdxl-pix2pix"}
-        return by_channels.get(first_channels(shapes), "sdxl")
+        by_channels: dict[int, Family] = {4: "sdxl", 9: "sdxl-inpaint", 8: "sdxl-pix2pix"}
+        return by_channels.get(first_channels(shapes))
     width = dim(shapes, "conditioner.embedders.0.model.ln_final.weight", 0)
     if not width:
         return None
@@ -108,8 +108,8 @@ def _sd2_family(shapes: Shapes) -> Family | None:
         return "sd2-unclip-l" if image_width == 768 else "sd2-unclip-h"
     if "cond_stage_model." + OPENCLIP_BLOCK not in shapes:
         return None
-    by_channels: dict[int, Family] = {9: "sd2-inpaint", 7: "sd2-x4-upscaler", 5: "sd2-depth"}
-    return by_channels.get(first_channels(shapes), "sd2")
+    by_channels: dict[int, Family] = {4: "sd2", 9: "sd2-inpaint", 7: "sd2-x4-upscaler", 5: "sd2-depth"}
+    return by_channels.get(first_channels(shapes))
 
 
 def _sd1_family(shapes: Shapes) -> Family | None:

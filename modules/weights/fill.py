@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from modules.weights.errors import MissingKeys, UnsupportedFamily, WrongShape
 from modules.weights.safetensors_file import TensorFile
@@ -16,6 +17,26 @@ log = logging.getLogger(__name__)
 
 FLOATS = frozenset(("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"))
 POSITION_IDS = "position_ids"
+
+
+class WithoutInit(TorchFunctionMode):
+    """Leaves out the random initialisation of weights, which does nothing on the meta device but costs time.
+
+    (A mere `weight * 0.01` there imports torch's whole compiler, which takes seconds.)
+    """
+
+    FILLS = frozenset((Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_))
+    SCALINGS = frozenset((Tensor.mul, Tensor.__mul__, Tensor.__rmul__))
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.randn:
+            return torch.empty(*args, **kwargs)
+        if func in self.SCALINGS and isinstance(args[1], (int, float)):
+            return args[0]
+        if func in self.FILLS or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 class NetFiller:
@@ -31,9 +52,7 @@ class NetFiller:
         self.file = file
         self.part = part
         self.keys = keys
-        with torch.device("meta"):
-            # Any: a caller knows which class it builds
-            self.net: Any = build()
+        self.net: Any = self._without_storage(build)  # Any: the caller knows which class it asked for
         self.wanted: dict[str, Tensor] = dict(self.net.state_dict())
         self.absent = self._check_names(spare)
         self._check_tensors()
@@ -51,6 +70,15 @@ class NetFiller:
                 state[name] = tensor.reshape(meta.shape)
         self.net.load_state_dict(state, strict=True, assign=True)
         self.net.eval().requires_grad_(False)
+
+    def _without_storage(self, build: Callable[[], nn.Module]) -> nn.Module:
+        try:
+            with torch.device("meta"), WithoutInit():
+                return build()
+        except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
+            reason = str(error).partition("\n")[0]
+            problem = f"has a {self.part} of impossible sizes ({reason}); choose another one"
+            raise WrongShape(self.file.path, problem, kind=self.file.kind) from error
 
     def _check_names(self, spare: tuple[str, ...]) -> frozenset[str]:
         """Names that the file lacks and may lack."""

@@ -6,18 +6,17 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from modules.nets.clip import CLIPTextModel
 from modules.nets.openclip import OpenCLIPTextModel
 from modules.nets.unet import UNetModel
 from modules.nets.vae import AutoencoderKL
 from modules.weights import model_yaml
-from modules.weights.architecture import SD2_FAMILIES, XL_FAMILIES, ModelSpec, Prediction, ShapeError, model_spec, vae_config
-from modules.weights.errors import MissingKeys, UnknownFamily, UnsupportedFamily, WrongKind
+from modules.weights.architecture import SD2_FAMILIES, XL_FAMILIES, ModelSpec, Prediction, ShapeError, YamlMismatch, model_spec, vae_config
+from modules.weights.errors import BadConfig, MissingKeys, UnknownFamily, UnsupportedFamily, WrongKind, WrongShape
 from modules.weights.family import NAMES, SUPPORTED, Family, detect
 from modules.weights.fill import NetFiller
 from modules.weights.keymap import Part, split_keys, vae_keys
@@ -25,7 +24,6 @@ from modules.weights.kinds import VAE, what_is_it
 from modules.weights.safetensors_file import TensorFile
 
 log = logging.getLogger(__name__)
-Net = TypeVar("Net", bound=nn.Module)
 
 PART_NAMES: dict[Part, str] = {
     "unet": "UNet (model.diffusion_model.*)",
@@ -68,12 +66,11 @@ def load_checkpoint(
     """
     path = Path(path)
     config = Path(yaml) if yaml is not None else model_yaml.beside(path)
-    described = model_yaml.read_model_yaml(config) if config is not None else None
     with TensorFile.open(path, kind="checkpoint") as file:
         family = _supported_family(file)
         parts = split_keys(file.keys())
         _require_parts(file, family, parts)
-        spec = _spec(file, family, parts, described)
+        spec = _spec(file, family, parts, config)
         fillers = _fillers(file, spec, parts)
         for part, filler in fillers.items():
             filler.fill(device, (vae_dtype or dtype) if part == "vae" else dtype)
@@ -89,6 +86,8 @@ def load_vae(path: str | Path, *, device: torch.device | str = "cpu", dtype: tor
             config = vae_config({name: file.tensors[key].shape for name, key in keys.items()})
         except ShapeError as error:
             raise MissingKeys(file.path, f"{error}; download a complete VAE", kind="VAE") from error
+        except ValueError as error:
+            raise WrongShape(file.path, f"is no VAE of a known build ({error}); choose another one", kind="VAE") from error
         filler = NetFiller(file, "VAE", lambda: AutoencoderKL(config), keys)
         filler.fill(device, dtype)
         return filler.net
@@ -112,16 +111,17 @@ def load_vae_into(checkpoint: Checkpoint, path: str | Path) -> None:
 
 
 @torch.no_grad()
-def probe_prediction(unet: nn.Module) -> Prediction:
+def probe_prediction(unet: UNetModel) -> Prediction:
     """What an SD2-like UNet predicts, "eps" or "v", from one evaluation of a constant input at the last timestep.
 
     Of a nearly pure-noise input of 0.5 everywhere, noise prediction gives the input back; velocity prediction, about minus
     the picture, falls far below it (generation.md §3.2).
     """
     config, weight = unet.config, next(unet.parameters())
-    options = {"device": weight.device, "dtype": weight.dtype}
-    x = torch.full((1, config.in_channels, 8, 8), 0.5, **options)
-    context = torch.full((1, 2, config.context_dim), 0.5, **options)
+    if config.in_channels != config.out_channels:
+        return "eps"
+    x = weight.new_full((1, config.in_channels, 8, 8), 0.5)
+    context = weight.new_full((1, 2, config.context_dim), 0.5)
     output = unet(x, torch.full((1,), TIMESTEPS - 1, device=weight.device), context)
     return "v" if (output - x).float().mean().item() < -1 else "eps"
 
@@ -156,13 +156,17 @@ def _require_parts(file: TensorFile, family: Family, parts: Mapping[Part, Mappin
         raise MissingKeys(file.path, f"has no {' and no '.join(missing)}; download the complete checkpoint", kind="checkpoint")
 
 
-def _spec(file: TensorFile, family: Family, parts: Mapping[Part, Mapping[str, str]], yaml: model_yaml.ModelYaml | None) -> ModelSpec:
+def _spec(file: TensorFile, family: Family, parts: Mapping[Part, Mapping[str, str]], config: Path | None) -> ModelSpec:
     shapes = {part: {name: file.tensors[key].shape for name, key in names.items()} for part, names in parts.items()}
+    yaml = model_yaml.read_model_yaml(config) if config is not None else None
     try:
         return model_spec(family, shapes, yaml)
+    except YamlMismatch as error:
+        raise BadConfig(config or file.path, str(error), kind="model config") from error
     except ShapeError as error:
-        cure = "" if ";" in str(error) else "; download it again or choose another checkpoint"
-        raise MissingKeys(file.path, f"{error}{cure}", kind="checkpoint") from error
+        raise MissingKeys(file.path, f"{error}; download it again or choose another checkpoint", kind="checkpoint") from error
+    except ValueError as error:
+        raise WrongShape(file.path, f"is no network of a known build ({error}); choose another checkpoint", kind="checkpoint") from error
 
 
 def _fillers(file: TensorFile, spec: ModelSpec, parts: Mapping[Part, Mapping[str, str]]) -> dict[Part, NetFiller]:

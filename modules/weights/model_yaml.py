@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml  # type: ignore[import-untyped]
+
 from modules.weights.errors import BadConfig
 
-MAX_BYTES = 65_536
+MAX_BYTES = 32_768
 MAX_HEADS = 1024
 
 
@@ -44,6 +46,14 @@ def beside(checkpoint: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain data only, without `<<` merging, whose chained form doubles its work with every line."""
+
+    def flatten_mapping(self, node: Any) -> None:
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.YAMLError("merge keys are not supported")
+
+
 def read_model_yaml(path: Path) -> ModelYaml:
     """Read a model description; unknown parts of it are ignored. Raises BadConfig."""
     params = _section(_load(path), "model", "params")
@@ -56,14 +66,12 @@ def read_model_yaml(path: Path) -> ModelYaml:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise BadConfig(path, f"is larger than {MAX_BYTES:,} bytes, which no model description is; remove it", kind="model config")
-        document = yaml.safe_load(raw)
+        document = yaml.load(raw, Loader=_Loader)
     except OSError as error:
         raise BadConfig(path, f"cannot be read ({error.strerror}); check its permissions", kind="model config") from error
     except (yaml.YAMLError, ValueError, RecursionError, UnicodeError) as error:
@@ -78,9 +86,9 @@ def _interpret(params: dict[str, Any]) -> ModelYaml:
     return ModelYaml(
         given=True,
         prediction=_prediction(params),
-        latent_scale=_positive(params, "scale_factor"),
-        linear_start=_positive(params, "linear_start"),
-        linear_end=_positive(params, "linear_end"),
+        latent_scale=_positive(params, "scale_factor", 100),
+        linear_start=_positive(params, "linear_start", 1),
+        linear_end=_positive(params, "linear_end", 1),
         num_heads=heads,
         num_head_channels=head_channels,
         text_l=text_l,
@@ -91,10 +99,10 @@ def _interpret(params: dict[str, Any]) -> ModelYaml:
 def _prediction(params: dict[str, Any]) -> Literal["eps", "v"]:
     """ldm names it `parameterization`; sgm by the class that scales the denoiser."""
     if params.get("parameterization", "eps") not in ("eps", "v"):
-        raise ValueError(f"parameterization is {str(params['parameterization'])[:40]!r}, not eps or v")
+        raise ValueError(f"parameterization is {_shown(params['parameterization'])}, not eps or v")
     denoiser = _section(params, "denoiser_config", "params")
     scaling = _section(denoiser, "scaling_config")
-    return "v" if params.get("parameterization") == "v" or str(scaling.get("target", "")).endswith("VScaling") else "eps"
+    return "v" if params.get("parameterization") == "v" or _target(scaling).endswith("VScaling") else "eps"
 
 
 def _text_overrides(params: dict[str, Any]) -> tuple[TextOverride, TextOverride]:
@@ -103,9 +111,9 @@ def _text_overrides(params: dict[str, Any]) -> tuple[TextOverride, TextOverride]
     entries = [*(embedders if isinstance(embedders, list) else []), params.get("cond_stage_config")]
     text_l = text_g = TextOverride()
     for entry in entries:
-        if isinstance(entry, dict) and "OpenCLIP" in str(entry.get("target", "")):
+        if "OpenCLIP" in _target(entry):
             text_g = _text_override(_section(entry, "params", "text_config"))
-        elif isinstance(entry, dict) and "CLIP" in str(entry.get("target", "")):
+        elif "CLIP" in _target(entry):
             text_l = _text_override(_section(entry, "params", "text_config"))
     return text_l, text_g
 
@@ -113,8 +121,19 @@ def _text_overrides(params: dict[str, Any]) -> tuple[TextOverride, TextOverride]
 def _text_override(config: dict[str, Any]) -> TextOverride:
     activation = config.get("activation")
     if activation not in (None, "gelu", "quick_gelu"):
-        raise ValueError(f"activation is {str(activation)[:40]!r}, not gelu or quick_gelu")
+        raise ValueError(f"activation is {_shown(activation)}, not gelu or quick_gelu")
     return TextOverride(_whole(config, "heads"), activation)
+
+
+def _target(entry: Any) -> str:
+    """The class that a part of the description names, "" for none."""
+    target = entry.get("target") if isinstance(entry, dict) else None
+    return target if isinstance(target, str) else ""
+
+
+def _shown(value: Any) -> str:
+    """A wrong value for a message; aliases can make a short text's lists endless, so those are only named."""
+    return repr(value)[:40] if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
 
 
 def _section(mapping: Any, *names: str) -> dict[str, Any]:
@@ -129,14 +148,14 @@ def _whole(mapping: dict[str, Any], name: str) -> int | None:
     if value is None or value == -1:
         return None
     if type(value) is not int or not 0 < value <= MAX_HEADS:
-        raise ValueError(f"{name} is {str(value)[:40]!r}, not a number of 1 to {MAX_HEADS}")
+        raise ValueError(f"{name} is {_shown(value)}, not a number of 1 to {MAX_HEADS}")
     return value
 
 
-def _positive(mapping: dict[str, Any], name: str) -> float | None:
+def _positive(mapping: dict[str, Any], name: str, limit: int) -> float | None:
     value = mapping.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 100:
-        raise ValueError(f"{name} is {str(value)[:40]!r}, not a number between 0 and 100")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < limit:
+        raise ValueError(f"{name} is {_shown(value)}, not a number between 0 and {limit}")
     return float(value)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from modules.weights.errors import BadHeader, EmptyFile, TruncatedFile, UnreadableFile, readable_size
+from modules.weights.errors import BadHeader, EmptyFile, TruncatedFile, UnreadableFile, UnsupportedFamily, readable_size
 from modules.weights.header import DTYPE_SIZES, MAX_HEADER, Header, HeaderError, TensorInfo, parse_header
 from modules.weights.sniff import SAMPLE, refuse_other_formats
 
@@ -63,13 +63,16 @@ class TensorFile:
     def read(self, key: str, dtype: torch.dtype | None = None, device: torch.device | str = "cpu") -> torch.Tensor:
         """One tensor in memory of its own, as `dtype` (None: as stored) on `device`.
 
-        The result stays valid when the file is closed, replaced or deleted. Raises KeyError for an unknown key and
-        TruncatedFile when the file became shorter since it was opened.
+        The result stays valid when the file is closed, replaced or deleted. Raises KeyError for an unknown key,
+        TruncatedFile when the file became shorter since it was opened, UnsupportedFamily for a dtype that torch lacks.
         """
         import torch
 
         info = self.tensors[key]
-        stored: torch.dtype = getattr(torch, TORCH_DTYPES[info.dtype])
+        stored: torch.dtype | None = getattr(torch, TORCH_DTYPES[info.dtype], None)
+        if stored is None:
+            problem = f"holds {info.dtype} tensors, which this version of torch cannot read; update torch"
+            raise UnsupportedFamily(self.path, problem, family=info.dtype, kind=self.kind)
         if info.start == info.end:
             return torch.empty(info.shape, dtype=dtype or stored, device=device)
         view = self._map(info, stored).view(info.shape)

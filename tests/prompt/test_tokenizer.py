@@ -70,7 +70,7 @@ def test_any_text_encodes_to_known_ids(text: str) -> None:
 
 
 def test_one_long_word_is_not_quadratic() -> None:
-    assert len(CLIP.encode("abcdefghij" * 20_000)) > 10_000
+    assert len(CLIP.encode("abcdefghij" * 5_000)) > 10_000
 
 
 def test_no_torch_is_imported() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from modules.settings.schema import CATEGORIES, INFOTEXT_NAMES, SCHEMA
 from golden_data import golden
+
+from modules.settings.schema import CATEGORIES, INFOTEXT_NAMES, SCHEMA
 
 CHANGED_FOR_RECORDING = {"sd_model_checkpoint", "randn_source", "sd_checkpoint_hash"}
 

@@ -77,8 +77,7 @@ def test_any_value_is_stored_whole_or_refused(key: str, value: object) -> None:
 def test_the_file_keeps_given_values_and_unknown_keys(tmp_path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"extension_key": {"a": [1]}, "jpeg_quality": 70, "outdir_samples": "그림"}), encoding="utf-8")
-    options = Options(path)
-    options.load()
+    options = Options.load(path)
     options.set("tiling", True)
     options.save()
     stored = json.loads(path.read_text(encoding="utf-8"))
@@ -91,8 +90,7 @@ def test_the_file_keeps_given_values_and_unknown_keys(tmp_path) -> None:
 def test_a_broken_file_is_moved_aside(tmp_path, content: bytes) -> None:
     path = tmp_path / "config.json"
     path.write_bytes(content)
-    options = Options()
-    options.load(path)
+    options = Options.load(path)
     assert options.jpeg_quality == 80
     assert (tmp_path / "tmp" / "config.json").read_bytes() == content
     options.set("jpeg_quality", 81)
@@ -103,8 +101,7 @@ def test_a_broken_file_is_moved_aside(tmp_path, content: bytes) -> None:
 def test_wrong_types_in_the_file_fall_back(tmp_path, caplog) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"jpeg_quality": "much", "samples_format": "jpg"}')
-    options = Options()
-    options.load(path)
+    options = Options.load(path)
     assert options.jpeg_quality == 80 and options.samples_format == "jpg"
     assert "jpeg_quality" in caplog.text
 
@@ -112,8 +109,7 @@ def test_wrong_types_in_the_file_fall_back(tmp_path, caplog) -> None:
 def test_old_keys_are_migrated(tmp_path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"quicksettings": "sd_model_checkpoint, sd_vae", "sd_vae_as_default": true}')
-    options = Options()
-    options.load(path)
+    options = Options.load(path)
     assert options.quicksettings_list == ["sd_model_checkpoint", "sd_vae"]
     assert options.sd_vae_overrides_per_model_preferences is False
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from modules.ui.defaults import default_size, selected_checkpoint
+from modules.ui.defaults import selected_checkpoint
 from modules.ui.parts.tools import tool_button
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def connect_size(menu: CheckpointMenu, engine: Engine, width: gr.Slider, height:
     """Select the checkpoint, and let an untouched size follow it."""
 
     def select(title: str | None, now_width: float, now_height: float) -> tuple[Any, Any]:
-        before = default_size(selected_checkpoint(engine))
+        before = engine.default_size()
         choose(engine, title)
-        after = default_size(selected_checkpoint(engine))
+        after = engine.default_size()
         if (now_width, now_height) != before or before == after:
             return gr.skip(), gr.skip()
         return after
@@ -62,6 +62,7 @@ def connect_size(menu: CheckpointMenu, engine: Engine, width: gr.Slider, height:
         outputs=[width, height],
         show_progress="hidden",
         trigger_mode="always_last",
+        concurrency_limit=None,
         api_visibility="private",
     )
 
@@ -71,7 +72,7 @@ def choose(engine: Engine, title: str | None) -> None:
     if not title or title == engine.options.sd_model_checkpoint:
         return
     engine.options.set("sd_model_checkpoint", title)
-    engine.options.save(engine.paths.settings_file)
+    engine.options.save()
     engine.start_loading()
 
 

@@ -23,7 +23,7 @@ def output_panel(tab: str) -> OutputPanel:
         gr.Column(elem_id=f"{tab}_results", elem_classes=["results"], scale=1, min_width=320),
         gr.Column(elem_id=f"{tab}_results_panel"),
     ):
-        with gr.Group(elem_id=f"{tab}_gallery_container", elem_classes=["gallery-container"]):
+        with gr.Column(elem_id=f"{tab}_gallery_container", elem_classes=["result-gallery"]):
             gallery = gr.Gallery(
                 label="Output",
                 show_label=False,

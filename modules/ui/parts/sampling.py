@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from modules.ui.parts.tools import slider
+
 if TYPE_CHECKING:
     from modules.engine.engine import Engine
 
@@ -26,7 +28,7 @@ def sampling_controls(tab: str, engine: Engine) -> SamplingControls:
         return SamplingControls(
             gr.Dropdown(samplers, value=samplers[0], label="Sampling method", elem_id=f"{tab}_sampling", min_width=120),
             gr.Dropdown(schedules, value=schedules[0], label="Schedule type", elem_id=f"{tab}_scheduler", min_width=120),
-            gr.Slider(1, 150, 20, step=1, label="Sampling steps", elem_id=f"{tab}_steps"),
+            slider(1, 150, 20, step=1, label="Sampling steps", elem_id=f"{tab}_steps"),
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from modules.ui.parts.tools import tool_button
+from modules.ui.parts.tools import slider, tool_button
 
 
 @dataclass
@@ -29,15 +29,15 @@ def seed_controls(tab: str) -> SeedControls:
         random_seed = tool_button("🎲️", f"{tab}_random_seed")
         reuse_seed = tool_button("♻️", f"{tab}_reuse_seed")
         show = gr.Checkbox(False, label="Extra", elem_id=f"{tab}_subseed_show", min_width=80, scale=0)
-    with gr.Group(elem_id=f"{tab}_seed_extras", visible=False) as extras:
+    with gr.Column(elem_id=f"{tab}_seed_extras", visible=False) as extras:
         with gr.Row(elem_id=f"{tab}_subseed_row", elem_classes=["seed-row"]):
             subseed = gr.Number(-1, label="Variation seed", precision=0, elem_id=f"{tab}_subseed", min_width=120)
             random_subseed = tool_button("🎲️", f"{tab}_random_subseed")
             reuse_subseed = tool_button("♻️", f"{tab}_reuse_subseed")
-            strength = gr.Slider(0, 1, 0, step=0.01, label="Variation strength", elem_id=f"{tab}_subseed_strength")
+            strength = slider(0, 1, 0, step=0.01, label="Variation strength", elem_id=f"{tab}_subseed_strength")
         with gr.Row(elem_id=f"{tab}_seed_resize_from_row"):
-            width = gr.Slider(0, 2048, 0, step=8, label="Resize seed from width", elem_id=f"{tab}_seed_resize_from_w")
-            height = gr.Slider(0, 2048, 0, step=8, label="Resize seed from height", elem_id=f"{tab}_seed_resize_from_h")
+            width = slider(0, 2048, 0, step=8, label="Resize seed from width", elem_id=f"{tab}_seed_resize_from_w")
+            height = slider(0, 2048, 0, step=8, label="Resize seed from height", elem_id=f"{tab}_seed_resize_from_h")
     for button, number in ((random_seed, seed), (random_subseed, subseed)):
         button.click(None, outputs=number, js="() => -1", show_progress="hidden")
     show.change(_show, inputs=show, outputs=extras, show_progress="hidden", queue=False, api_visibility="private")
@@ -65,7 +65,7 @@ def connect_reuse(controls: SeedControls, generation_info: gr.Textbox) -> None:
 
 
 def _show(is_open: bool) -> object:
-    return gr.Group(visible=is_open)
+    return gr.Column(visible=is_open)
 
 
 def _seed_of(now: float, generation_info: str, key: str, index: int) -> float | int:

@@ -1,0 +1,135 @@
+"""What there is to choose from: samplers, schedules, checkpoints, VAEs, upscalers, styles, scripts; and memory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from fastapi import APIRouter
+
+from modules.diffusion.samplers.registry import SAMPLERS
+from modules.diffusion.schedulers import SCHEDULERS
+
+from . import models
+from .styles import style_database
+
+if TYPE_CHECKING:
+    from modules.engine.engine import Engine
+
+UPSCALERS = ("None", "Lanczos", "Nearest")
+LATENT_UPSCALE_MODES = (
+    "Latent",
+    "Latent (antialiased)",
+    "Latent (bicubic)",
+    "Latent (bicubic antialiased)",
+    "Latent (nearest)",
+    "Latent (nearest-exact)",
+)
+VAE_SUFFIXES = (".safetensors", ".ckpt", ".pt")
+CHECKPOINT_VAES = (".vae.safetensors", ".vae.ckpt", ".vae.pt")
+
+
+def list_routes(engine: Engine, flags: Any) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/sdapi/v1/samplers", response_model=list[models.SamplerItem])
+    def samplers() -> Any:
+        return [
+            {"name": info.label, "aliases": info.aliases, "options": {key: str(value) for key, value in info.options.items()}}
+            for info in SAMPLERS
+        ]
+
+    @router.get("/sdapi/v1/schedulers", response_model=list[models.SchedulerItem])
+    def schedulers() -> Any:
+        names = tuple(models.SchedulerItem.model_fields)
+        return [{name: getattr(scheduler, name) for name in names} for scheduler in SCHEDULERS]
+
+    @router.get("/sdapi/v1/sd-models", response_model=list[models.SDModelItem])
+    def sd_models() -> Any:
+        return [
+            {
+                "title": info.title,
+                "model_name": info.model_name,
+                "hash": info.shorthash,
+                "sha256": info.sha256,
+                "filename": str(info.filename),
+                "config": None if info.config is None else str(info.config),
+            }
+            for info in engine.checkpoints.list()
+        ]
+
+    @router.post("/sdapi/v1/refresh-checkpoints")
+    def refresh_checkpoints() -> None:
+        engine.checkpoints.refresh()
+
+    @router.get("/sdapi/v1/sd-vae", response_model=list[models.SDVaeItem])
+    def sd_vae() -> Any:
+        return [{"model_name": file.name, "filename": str(file)} for file in _vae_files(engine, flags)]
+
+    @router.get("/sdapi/v1/upscalers", response_model=list[models.UpscalerItem])
+    def upscalers() -> Any:
+        return [{"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0} for name in UPSCALERS]
+
+    @router.get("/sdapi/v1/latent-upscale-modes", response_model=list[models.LatentUpscalerModeItem])
+    def latent_upscale_modes() -> Any:
+        return [{"name": name} for name in LATENT_UPSCALE_MODES]
+
+    @router.get("/sdapi/v1/prompt-styles", response_model=list[models.PromptStyleItem])
+    def prompt_styles() -> Any:
+        styles = style_database(engine, flags).styles.values()
+        return [{"name": style.name, "prompt": style.prompt, "negative_prompt": style.negative_prompt} for style in styles]
+
+    @router.get("/sdapi/v1/scripts", response_model=models.ScriptsList)
+    def scripts() -> Any:
+        return {"txt2img": [], "img2img": []}
+
+    @router.get("/sdapi/v1/memory", response_model=models.MemoryResponse)
+    def memory() -> Any:
+        return {"ram": _ram(), "cuda": _cuda()}
+
+    return router
+
+
+def _vae_files(engine: Engine, flags: Any) -> list[Path]:
+    """VAE files by name: those of the VAE folders, and those named `.vae.` beside checkpoints."""
+    folders = [(engine.paths.models / "VAE", VAE_SUFFIXES), *((folder, CHECKPOINT_VAES) for folder in engine.paths.checkpoints)]
+    if getattr(flags, "vae_dir", None):
+        folders.append((Path(flags.vae_dir), VAE_SUFFIXES))
+    found: dict[str, Path] = {}
+    for folder, suffixes in folders:
+        for root, _, names in os.walk(folder, followlinks=True):
+            for name in names:
+                if name.lower().endswith(suffixes):
+                    found.setdefault(name, Path(root, name))
+    return [found[name] for name in sorted(found, key=str.lower)]
+
+
+def _ram() -> dict[str, float]:
+    """Bytes this process uses, and what the machine has left for it."""
+    used = psutil.Process().memory_info().rss
+    memory = psutil.virtual_memory()
+    return {"free": memory.total - used, "used": used, "total": memory.total}
+
+
+def _cuda() -> dict[str, Any]:
+    """Bytes of the graphics card, once torch is in use; looking must not load it."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return {"error": "unavailable"}
+    free, total = torch.cuda.mem_get_info()
+    stats = torch.cuda.memory_stats()
+
+    def pair(name: str) -> dict[str, int]:
+        return {"current": stats.get(f"{name}.all.current", 0), "peak": stats.get(f"{name}.all.peak", 0)}
+
+    return {
+        "system": {"free": free, "used": total - free, "total": total},
+        "active": pair("active_bytes"),
+        "allocated": pair("allocated_bytes"),
+        "reserved": pair("reserved_bytes"),
+        "inactive": pair("inactive_split_bytes"),
+        "events": {"retries": stats.get("num_alloc_retries", 0), "oom": stats.get("num_ooms", 0)},
+    }

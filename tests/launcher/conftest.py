@@ -1,0 +1,3 @@
+from launcher.sandbox import sandbox
+
+__all__ = ["sandbox"]

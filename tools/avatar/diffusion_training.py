@@ -1,0 +1,161 @@
+"""Text encoder and UNet: noise prediction on cached latents with min-SNR weights (Hang et al. 2023) and caption drop-out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.data import IterableDataset
+
+from modules.nets.clip import CLIPTextConfig, CLIPTextModel
+from modules.nets.unet import UNetConfig, UNetModel
+from modules.nets.vae import AutoencoderKL
+from tools.avatar.captions import caption
+from tools.avatar.dataset import Drawings
+from tools.avatar.schedule import Average, Clock, Journal, Together, frozen_copy, rank
+from tools.avatar.tokens import SmallVocabulary
+from tools.avatar.vae_training import bypass, eye_weights, to_input
+
+SCALE_FACTOR = 0.18215
+
+
+def alphas_cumprod() -> Tensor:
+    """The standard schedule: betas whose roots are evenly spaced from 0.00085 to 0.012, 1000 steps; float32 [1000]."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    return torch.cumprod(1.0 - betas, 0).float()
+
+
+class AvatarNet(nn.Module):
+    """Text encoder over the small vocabulary and UNet: (x [B, 4, h, w], t [B], ids [B, 77]) -> predicted noise."""
+
+    def __init__(self, text: CLIPTextConfig, unet: UNetConfig) -> None:
+        super().__init__()
+        self.text, self.unet = CLIPTextModel(text), UNetModel(unet)
+        embeddings = self.text.text_model.embeddings
+        nn.init.normal_(embeddings.token_embedding.weight, std=0.3)
+        nn.init.normal_(embeddings.position_embedding.weight, std=0.01)
+        # The emphasis syntax rescales all states to keep their mean, which must therefore stay away from zero.
+        nn.init.constant_(self.text.text_model.final_layer_norm.bias, 0.25)
+
+    def context(self, ids: Tensor, skip: bool = False) -> Tensor:
+        """States [B, 77, width]; with `skip` those of the last layer but one, through the final norm ("clip skip 2")."""
+        states = self.text(ids)
+        return self.text.final_norm(states.hidden[-2]) if skip else states.last
+
+    def forward(self, x: Tensor, t: Tensor, ids: Tensor, skip: bool = False) -> Tensor:
+        return self.unet(x, t, self.context(ids, skip))
+
+
+def tupled(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+
+
+def build_net(config: dict[str, Any], vocabulary: SmallVocabulary) -> AvatarNet:
+    part = config["unet"]
+    return AvatarNet(CLIPTextConfig(vocab=len(vocabulary), **part["text"]), UNetConfig(**tupled(part["config"])))
+
+
+def load_vae(config: dict[str, Any], folder: Path, name: str = "vae") -> AutoencoderKL:
+    """The averaged autoencoder of a checkpoint."""
+    from tools.avatar.train import vae_config
+
+    net = AutoencoderKL(vae_config(config)).to(memory_format=torch.channels_last)
+    state = torch.load(folder / f"{name}.ckpt", weights_only=False, map_location="cpu")["state_dict"]
+    net.load_state_dict({key[4:]: value for key, value in state.items() if key.startswith("ema.")})
+    bypass(net)
+    return net.eval().requires_grad_(False)
+
+
+def cache_latents(config: dict[str, Any], folder: Path) -> None:
+    """Writes latents.npy (float16 [N, 4, h, w], mean 0 and deviation 1 per channel after the affine in latents.json's terms).
+
+    The affine map is kept as latent_affine.npy ([2, 4]: shift, deviation) and goes into the file's quant convolutions at export.
+    Grows with config's `latents`: pictures already encoded by the same autoencoder stay.
+    """
+    drawings, path = Drawings(folder / "data"), folder / "latents.npy"
+    vae, count = load_vae(config, folder), min(config["unet"]["pictures"], drawings.count)
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, count, 50):
+            parts.append(vae.encode(to_input(drawings.pictures[start : min(count, start + 50)])).mean.half())
+    raw = torch.cat(parts).float()
+    shift, deviation = raw.mean((0, 2, 3)), raw.std((0, 2, 3))
+    np.save(folder / "latent_affine.npy", torch.stack([shift, deviation]).numpy())
+    np.save(path, ((raw - shift[:, None, None]) / deviation[:, None, None]).half().numpy())
+
+
+class LatentBatches(IterableDataset):
+    """Endless batches (latents [B, 4, h, w], ids [B, 77], loss weights [B, 1, h, w]) with a new caption at every visit."""
+
+    def __init__(self, folder: Path, vocabulary: SmallVocabulary, batch: int, seed: int, eye_extra: float) -> None:
+        self.drawings, self.latents = Drawings(folder / "data"), np.load(folder / "latents.npy")
+        self.vocabulary, self.batch, self.seed = vocabulary, batch, seed
+        side = self.latents.shape[-1]
+        self.weights = np.stack([eye_weights(eyes, side, eye_extra) for eyes in self.drawings.eyes[: len(self.latents)]])[:, None]
+        self.start = 0
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for step in range(self.start, 10**9):
+            rng = np.random.default_rng((self.seed, rank(), step))
+            rows = rng.integers(len(self.latents), size=self.batch)
+            ids = np.stack([self.vocabulary.encode(caption(self.drawings.attributes[row], rng)) for row in rows])
+            yield torch.from_numpy(self.latents[rows]).float(), torch.from_numpy(ids), torch.from_numpy(self.weights[rows])
+
+
+class DiffusionTraining(pl.LightningModule):
+    """Trains an AvatarNet to predict noise."""
+
+    def __init__(self, net: AvatarNet, lr: float, gamma: float, skip_share: float = 0.1) -> None:
+        super().__init__()
+        self.net, self.ema = net, frozen_copy(net)
+        self.lr, self.gamma, self.skip_share = lr, gamma, skip_share
+        self.register_buffer("alphas", alphas_cumprod(), persistent=False)
+        self.bands = [0.0, 0.0, 0.0]
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        plain = [p for name, p in self.net.named_parameters() if p.ndim < 2 or "embedding" in name]
+        matrices = [p for name, p in self.net.named_parameters() if not (p.ndim < 2 or "embedding" in name)]
+        groups = [{"params": plain, "weight_decay": 0.0}, {"params": matrices, "weight_decay": 0.01}]
+        return torch.optim.AdamW(groups, self.lr, betas=(0.9, 0.98), fused=True)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> dict[str, Any]:
+        latents, ids, weights = batch
+        count = len(latents)
+        spread = (torch.arange(count, device=latents.device) + torch.rand(count, device=latents.device)) / count
+        t = (spread * 1000).long().clamp(max=999)
+        alpha = self.alphas[t][:, None, None, None]
+        noise = torch.randn_like(latents)
+        skip = bool(torch.rand(()) < self.skip_share)
+        predicted = self.net(alpha.sqrt() * latents + (1 - alpha).sqrt() * noise, t, ids, skip)
+        error = ((predicted - noise).square() * weights).mean((1, 2, 3))
+        snr = alpha.flatten() / (1 - alpha.flatten())
+        loss = (error * snr.clamp(max=self.gamma) / snr).mean()
+        for band in range(3):
+            part = error.detach()[(t >= 333 * band) & (t < 333 * (band + 1))]
+            if len(part):
+                self.bands[band] = 0.98 * self.bands[band] + 0.02 * float(part.mean()) if self.bands[band] else float(part.mean())
+        return {"loss": loss}
+
+    def report(self) -> str:
+        return "eps by t " + " ".join(f"{value:.3f}" for value in self.bands)
+
+
+def train(config: dict[str, Any], folder: Path, resume: bool, steps: int = -1) -> None:
+    """Trains text encoder and UNet into unet.ckpt."""
+    from tools.avatar.train import fit
+
+    part = config["unet"]
+    pl.seed_everything(part["seed"] + 1000 * rank(), verbose=False)
+    vocabulary, checkpoint = SmallVocabulary(), folder / "unet.ckpt"
+    net = build_net(config, vocabulary)
+    module = DiffusionTraining(net, part["lr"], part["min_snr_gamma"])
+    batches = LatentBatches(folder, vocabulary, part["batch"], part["seed"], part["eye_extra"])
+    if resume and checkpoint.exists():
+        batches.start = torch.load(checkpoint, weights_only=False, map_location="cpu")["global_step"]
+    clock = Clock(part["minutes"], part["lr"], part["warmup"], decay_from=part["decay_from"])
+    fit(module, batches, [clock, Together(clock), Average(part["ema"]), Journal(checkpoint)], checkpoint, resume, steps)
