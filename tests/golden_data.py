@@ -1,7 +1,7 @@
 """Where the recorded answers ("goldens") are found, for every test that compares with them.
 
-Two sources, in this order: a full recording in `../shared/golden` beside the checkout, else the slice of it that is
-packed in `tests/golden/slice.tar.xz`. A file that neither holds skips the test that asks for it.
+Two sources, in this order: a full recording in `../shared/golden` beside the checkout, else the parts of it that are
+packed in `tests/golden/*.tar.xz` (tools/pack_goldens.py). A file that neither holds skips the test that asks for it.
 What is unpacked lies under `tests/golden/unpacked/` (ignored by git) and is read-only by convention.
 """
 
@@ -24,8 +24,8 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 FULL = TESTS.parent.parent / "shared" / "golden"
-SLICE = TESTS / "golden" / "slice.tar.xz"
-UNPACKED = TESTS / "golden" / "unpacked"
+PACKED = TESTS / "golden"
+UNPACKED = PACKED / "unpacked"
 LOCK_SECONDS = 180.0
 LINK_FROM_BYTES = 1_000_000
 
@@ -36,14 +36,14 @@ def golden(*parts: str) -> Path:
         path = root.joinpath(*parts)
         if path.exists():
             return path
-    pytest.skip(f"no golden {'/'.join(parts)} in {FULL} or {SLICE.name}")
+    pytest.skip(f"golden {'/'.join(parts)} is neither in {FULL} nor packed")
 
 
 def data_folder(*needed: str) -> Path:
     """A data folder (`--data-dir`) with the tiny checkpoints, LoRAs, embeddings and styles; do not write into it.
 
     `needed` are paths inside it, as `models/Stable-diffusion/tiny-sdxl.safetensors`; the test is skipped where the
-    packed slice lacks one of them. The fixture `tiny_data` gives a copy that may be written into.
+    packed goldens lack one of them. The fixture `tiny_data` gives a copy that may be written into.
     """
     folder = _data_folder()
     for name in needed:
@@ -73,8 +73,8 @@ def _hard_link(source: Path, target: Path) -> bool:
 @functools.cache
 def _roots() -> tuple[Path, ...]:
     roots = [FULL] if FULL.is_dir() else []
-    if SLICE.is_file():
-        roots.append(_once(UNPACKED / f"slice-{_digest(SLICE)}", _unpack_slice))
+    for archive in sorted(PACKED.glob("*.tar.xz")):
+        roots.append(_once(UNPACKED / f"{archive.name.split('.')[0]}-{_digest(archive)}", functools.partial(_unpack, archive)))
     return tuple(roots)
 
 
@@ -130,12 +130,12 @@ def _age(path: Path) -> float:
         return 0.0
 
 
-def _unpack_slice(target: Path) -> None:
+def _unpack(archive: Path, target: Path) -> None:
     target.mkdir(parents=True)
-    with tarfile.open(SLICE, "r:xz") as archive:
-        for member in archive:
+    with tarfile.open(archive, "r:xz") as members:
+        for member in members:
             path = (target / member.name).resolve()
-            content = archive.extractfile(member) if member.isfile() else None
+            content = members.extractfile(member) if member.isfile() else None
             if content is None or target.resolve() not in path.parents:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,8 @@ none of them, so an empty package object with the same search path stands in for
 
 `sample_euler`, `sample_heun`, `sample_dpm_2` and the default noise samplers call `torch.randn_like`. Their module sees a
 stand-in for torch whose `randn_like` asks the noise stream of the running job (a context variable, so two threads do not
-meet), and torch itself stays as it is.
+meet), and torch itself stays as it is. `to_d` divides by σ as it comes: upstream's gives it x's dimensions, which a σ on
+the CPU beside an x on a GPU does not survive.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ def noise_stream(draw: Callable[[Tensor], Tensor]) -> Iterator[None]:
         _stream.reset(token)
 
 
+def _slope(x: Tensor, sigma: Tensor, denoised: Tensor) -> Tensor:
+    """dx/dσ; σ is a number on the CPU, so that deciding about it never waits for a GPU."""
+    return (x - denoised) / sigma
+
+
 def _stand_in_package() -> None:
     if "k_diffusion" in sys.modules:
         return
@@ -72,6 +78,7 @@ def load(name: str) -> types.ModuleType:
         module = importlib.import_module(f"k_diffusion.{name}")
         if name == "sampling" and not isinstance(vars(module)["torch"], _TorchWithStream):
             vars(module)["torch"] = _TorchWithStream()
+            vars(module)["to_d"] = _slope
     return module
 
 

@@ -62,6 +62,12 @@ class DiscreteSchedule:
     def _set_sigmas(self, sigmas: Tensor) -> None:
         self.sigmas = sigmas
         self.log_sigmas = sigmas.log()
+        self._tables: dict[torch.device, Tensor] = {}
+
+    def _log_sigmas_on(self, device: torch.device) -> Tensor:
+        if device not in self._tables:
+            self._tables[device] = self.log_sigmas.to(device)
+        return self._tables[device]
 
     @property
     def sigma_min(self) -> float:
@@ -75,14 +81,14 @@ class DiscreteSchedule:
 
     def nearest(self, sigma: Tensor) -> Tensor:
         """Index (int64) of the entry nearest in log σ, shaped like sigma."""
-        distance = sigma.log() - self.log_sigmas.to(sigma.device)[:, None]
+        distance = sigma.log() - self._log_sigmas_on(sigma.device)[:, None]
         return distance.abs().argmin(dim=0).view(sigma.shape)
 
     def sigma_to_t(self, sigma: Tensor) -> Tensor:
         """Timestep of σ (any shape): fractional, or the nearest index when quantizing."""
         if self.quantize:
             return self.nearest(sigma)
-        table = self.log_sigmas.to(sigma.device)
+        table = self._log_sigmas_on(sigma.device)
         log_sigma = sigma.log()
         distance = log_sigma - table[:, None]
         low_index = distance.ge(0).cumsum(dim=0).argmax(dim=0).clamp(max=table.shape[0] - 2)
@@ -93,7 +99,7 @@ class DiscreteSchedule:
     def t_to_sigma(self, t: Tensor) -> Tensor:
         """σ of a timestep, fractional or not, shaped like t."""
         t = t.float()
-        table = self.log_sigmas.to(t.device)
+        table = self._log_sigmas_on(t.device)
         weight = t.frac()
         return ((1 - weight) * table[t.floor().long()] + weight * table[t.ceil().long()]).exp()
 

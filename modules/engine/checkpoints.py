@@ -10,6 +10,8 @@ from pathlib import Path
 
 from modules.engine.paths import PROGRAM, Paths
 from modules.weights import hashes
+from modules.weights.errors import WeightsError
+from modules.weights.safetensors_file import TensorFile
 
 SUFFIXES = {".safetensors", ".ckpt"}
 VAE_SUFFIXES = (".vae.ckpt", ".vae.safetensors")
@@ -117,6 +119,17 @@ class CheckpointRegistry:
         """Compute the SHA-256 that infotexts carry, unless hashing is off or it is known."""
         if self._hashing and not info.sha256:
             info.sha256 = hashes.sha256_of(info.filename, self._paths.cache)
+
+
+def native_size(info: CheckpointInfo) -> tuple[int, int] | None:
+    """Width and height of `modelspec.resolution` in a checkpoint's metadata ("128x128"); None where it says nothing."""
+    try:
+        with TensorFile.open(info.filename) as file:
+            resolution = file.metadata.get("modelspec.resolution", "")
+    except WeightsError:
+        return None
+    match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", resolution.strip())
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def display_path(path: Path) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modules.engine.checkpoints import CheckpointRegistry
+from modules.engine.checkpoints import CheckpointNotFound, CheckpointRegistry, native_size
 from modules.engine.jobs import Job, new_task_id
 from modules.engine.models import ModelManager
 from modules.engine.paths import Paths
-from modules.settings.store import Options
+from modules.settings.store import Freeze, Options
 
 if TYPE_CHECKING:
     from modules.pipeline.process import Processed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 REMEMBERED_JOBS = 64
+DEFAULT_SIZE = (512, 512)
 
 
 class Engine:
@@ -33,7 +35,9 @@ class Engine:
         self.paths = paths or Paths.from_flags(
             getattr(flags, "data_dir", None), getattr(flags, "models_dir", None), getattr(flags, "ckpt_dir", None)
         )
-        self.options = options if options is not None else Options.load(self.paths.settings_file)
+        self.options = options if options is not None else Options.load(
+            Path(getattr(flags, "ui_settings_file", None) or self.paths.settings_file), freeze=Freeze.from_flags(flags)
+        )
         self.checkpoints = CheckpointRegistry(self.paths, hashing=not getattr(flags, "no_hashing", False))
         self.models = ModelManager(flags, self.checkpoints)
         self.current: Job | None = None
@@ -80,6 +84,14 @@ class Engine:
         """End the running batch at once and go on with the next."""
         if self.current is not None:
             self.current.progress.skip()
+
+    def default_size(self, checkpoint: str | None = None) -> tuple[int, int]:
+        """Width and height that a checkpoint (default: the selected one) was made for, from its metadata; 512 if unsaid."""
+        try:
+            info = self.checkpoints.get(checkpoint or self.options.sd_model_checkpoint)
+        except CheckpointNotFound:
+            return DEFAULT_SIZE
+        return native_size(info) or DEFAULT_SIZE
 
     def start_loading(self) -> None:
         """Load the selected checkpoint in the background; a failure is logged and met again by the first job."""
@@ -138,4 +150,7 @@ class Engine:
             knows_checkpoint=lambda name: self.checkpoints.find(name) is not None,
             data_dir=self.paths.data,
             prompt_history=not getattr(self.flags, "no_prompt_history", False),
+            filename_length=getattr(self.flags, "filenames_max_length", 128),
+            styles_files=list(getattr(self.flags, "styles_file", None) or []),
+            unix_filenames=getattr(self.flags, "unix_filenames_sanitization", False),
         )

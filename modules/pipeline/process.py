@@ -11,7 +11,7 @@ from modules.pipeline.pixels import to_images
 from modules.pipeline.recipe import VERSION, create_infotext
 from modules.pipeline.run import Run
 from modules.pipeline.sample import sample_batch
-from modules.pipeline.save import save_grid, save_params, save_sample
+from modules.pipeline.save import make_grid, save_params, save_sample
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -73,7 +73,7 @@ def _one_batch(run: Run, iteration: int, paths: list[str]) -> list[Image.Image]:
         index = rows.start + offset
         infotext = create_infotext(run, index)
         image.info["parameters"] = infotext
-        if path := save_sample(run, image, index, infotext, batch_index=offset):
+        if path := save_sample(run, image, index, infotext):
             paths.append(path)
     return images
 
@@ -81,7 +81,7 @@ def _one_batch(run: Run, iteration: int, paths: list[str]) -> list[Image.Image]:
 def _finished(run: Run, images: list[Image.Image], paths: list[str]) -> Processed:
     infotexts = [create_infotext(run, index) for index in range(len(images))]
     first = 0
-    if grid := save_grid(run, images):
+    if grid := make_grid(run, images):
         images, first = [grid, *images], 1
         infotexts = [create_infotext(run, 0, use_main_prompt=True), *infotexts]
     comments = "\n".join(run.p.comments)

@@ -110,7 +110,7 @@ def _styled(p: StableDiffusionProcessing, runtime: Runtime, count: int) -> tuple
     prompts = list(p.prompt) if isinstance(p.prompt, list) else [p.prompt] * count
     negatives = list(p.negative_prompt) if isinstance(p.negative_prompt, list) else [p.negative_prompt] * len(prompts)
     if p.styles:
-        styles = StyleDatabase.load([runtime.data_dir / "styles.csv"])
-        prompts = [styles.apply(text, p.styles) for text in prompts]
-        negatives = [styles.apply_negative(text, p.styles) for text in negatives]
+        styles = StyleDatabase(runtime.styles_files or [runtime.data_dir / "styles.csv"])
+        prompts = [styles.apply_styles_to_prompt(text, p.styles) for text in prompts]
+        negatives = [styles.apply_negative_styles_to_prompt(text, p.styles) for text in negatives]
     return prompts, negatives

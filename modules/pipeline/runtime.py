@@ -25,3 +25,7 @@ class Runtime:
     data_dir: Path
     state: JobState = field(default_factory=JobState)
     prompt_history: bool = True
+    filename_length: int = 128
+    unix_filenames: bool = False
+    styles_files: list[str] = field(default_factory=list)
+    """`--styles-file`, possibly with wildcards; empty: `styles.csv` of the data folder."""

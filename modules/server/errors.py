@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from fastapi import FastAPI, HTTPException
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import Request
@@ -41,6 +42,7 @@ def error_body(name: str, detail: Any = "", errors: str = "") -> dict[str, Any]:
 def install_handlers(app: FastAPI) -> None:
     """Turn the errors of the API's routes into answers."""
     app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
     for kind, status in STATUS_OF:
         app.add_exception_handler(kind, _told_with(status))
 
@@ -58,6 +60,13 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse(error_body("HTTPException", error.detail), error.status_code, error.headers)
     # The framework's own: an unknown path, a wrong method.
     return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
+def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    """The framework's list of problems without the values, which may be whole pictures or no JSON."""
+    assert isinstance(error, RequestValidationError)
+    problems = [{"loc": list(problem["loc"]), "msg": problem["msg"], "type": problem["type"]} for problem in error.errors()]
+    return JSONResponse({"detail": problems}, 422)
 
 
 class ErrorAnswers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -65,7 +66,7 @@ def generation_routes(engine: Engine, flags: Any) -> APIRouter:
         last.seen = engine.current or job
         return {
             "images": _images(result, body) if body.send_images else [],
-            "parameters": body.model_dump(),
+            "parameters": json.loads(body.model_dump_json()),  # NaN inside lists becomes null
             "info": result.js(),
         }
 

@@ -20,12 +20,6 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> Any:
-    if isinstance(value, float) and math.isnan(value):
-        raise ValueError("must be a number")
-    return value
-
-
 def _text(value: Any) -> Any:
     return str(value) if isinstance(value, bool | int | float) else value
 
@@ -35,7 +29,7 @@ def _object(value: Any) -> Any:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
-Number = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, BeforeValidator(_text)]
 Object = Annotated[dict[str, Any], BeforeValidator(_object)]
 

@@ -34,7 +34,7 @@ def _checked_number(option: Option, value: Any) -> int | float:
     """The number as given, since the infotext prints 10 and 10.0 differently."""
     whole = option.control.whole and isinstance(option.default, int)
     allowed = f"a {'whole ' if whole else ''}number{_limits(option)}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise BadValue(option.key, allowed, value)
     if isinstance(option.default, int) and float(value).is_integer():
         return int(value)

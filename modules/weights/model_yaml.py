@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from modules.weights.errors import BadConfig
 
 MAX_BYTES = 32_768
+MAX_BRACKETS = 400
 MAX_HEADS = 1024
 
 
@@ -71,6 +72,8 @@ def _load(path: Path) -> dict[str, Any]:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise BadConfig(path, f"is larger than {MAX_BYTES:,} bytes, which no model description is; remove it", kind="model config")
+        if raw.count(b"[") + raw.count(b"{") > MAX_BRACKETS:  # the parser's time grows with the square of the nesting
+            raise BadConfig(path, "is nested too deeply for a model description; remove it", kind="model config")
         document = yaml.load(raw, Loader=_Loader)
     except OSError as error:
         raise BadConfig(path, f"cannot be read ({error.strerror}); check its permissions", kind="model config") from error

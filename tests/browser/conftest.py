@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +52,48 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 process.kill()
 
 
-@pytest.fixture
-def page(browser: Any, server: Server) -> Iterator[Any]:
-    """The opened page; afterwards fails if the console had an error or another host was asked."""
+@dataclass
+class Opened:
+    """A page and what went wrong on it: errors of its console, requests to other hosts."""
+
+    page: Any
+    problems: list[str] = field(default_factory=list)
+
+
+def open_page(context: Any, server: Server) -> Opened:
+    """Open the page in a new tab and wait until it is complete."""
+    opened = Opened(context.new_page())
+    opened.page.on("console", lambda message: opened.problems.append(message.text) if message.type == "error" else None)
+    opened.page.on("pageerror", lambda error: opened.problems.append(str(error)))
+    opened.page.on("request", lambda request: opened.problems.extend(foreign(request.url, server.url)))
+    opened.page.goto(server.url)
+    wait_until_loaded(opened.page)
+    return opened
+
+
+@pytest.fixture(scope="session")
+def shared_tab(browser: Any, server: Server) -> Iterator[Opened]:
     context = browser.new_context(viewport={"width": 1360, "height": 900})
-    opened = context.new_page()
-    problems: list[str] = []
-    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("request", lambda request: problems.extend(foreign(request.url, server.url)))
-    opened.goto(server.url)
-    wait_until_loaded(opened)
-    yield opened
+    yield open_page(context, server)
     context.close()
-    assert problems == []
+
+
+@pytest.fixture
+def page(shared_tab: Opened) -> Iterator[Any]:
+    """The page, open since the first test and with what the last one typed; must stay free of problems."""
+    shared_tab.problems.clear()
+    yield shared_tab.page
+    assert shared_tab.problems == []
+
+
+@pytest.fixture
+def fresh(browser: Any, server: Server) -> Iterator[Opened]:
+    """The page in a browser profile of its own."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    opened = open_page(context, server)
+    yield opened
+    assert opened.problems == []
+    context.close()
 
 
 def foreign(url: str, home: str) -> list[str]:

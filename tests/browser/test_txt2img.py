@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from PIL import Image
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -228,26 +227,33 @@ def choose_checkpoint(page: Any, name: str) -> None:
     page.wait_for_timeout(300)
 
 
-def test_a_reload_in_mid_job_finds_the_result(page: Any) -> None:
+def test_a_page_closed_in_mid_job_finds_the_result_when_opened_again(fresh: Any, server: Any) -> None:
+    page = fresh.page
     small_form(page, steps=60, batch_count=2)
     page.fill("#txt2img_prompt textarea", "still there")
     page.click("#txt2img_generate")
-    page.wait_for_selector("#txt2img_interrupt", state="visible")
-    page.wait_for_timeout(300)  # the request is on its way
-    page.reload()
-    page.wait_for_function(
+    page.wait_for_selector(".progressDiv[aria-valuenow]")  # the server knows of it
+    context = page.context
+    page.close()
+    again = context.new_page()
+    again.goto(server.url)
+    again.wait_for_function(
         "() => (document.getElementById('html_info_txt2img')?.innerText || '').includes('still there')", timeout=60_000
     )
+    wait_until_idle(again)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_the_theme_follows_the_address(page: Any, server: Any, theme: str) -> None:
+def test_the_theme_follows_the_address(browser: Any, server: Any, theme: str) -> None:
+    page = browser.new_page(color_scheme="light" if theme == "dark" else "dark")
     page.goto(f"{server.url}/?__theme={theme}")
     page.wait_for_selector("#txt2img_prompt textarea")
     assert page.evaluate("document.body.classList.contains('dark')") is (theme == "dark")
+    page.close()
 
 
-def test_a_phone_shows_everything_without_sideways_scrolling(page: Any) -> None:
+def test_a_phone_shows_the_result_first_and_does_not_scroll_sideways(fresh: Any) -> None:
+    page = fresh.page
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -17,7 +17,7 @@ from modules.nets.unet import UNetConfig, UNetModel
 from modules.nets.vae import AutoencoderKL
 from tools.avatar.captions import caption
 from tools.avatar.dataset import Drawings
-from tools.avatar.schedule import Average, Clock, Journal, Together, frozen_copy, rank
+from tools.avatar.schedule import Average, Clock, Journal, Together, frozen_copy, rank, wait, workers
 from tools.avatar.tokens import SmallVocabulary
 from tools.avatar.vae_training import bypass, eye_weights, to_input
 
@@ -72,21 +72,22 @@ def load_vae(config: dict[str, Any], folder: Path, name: str = "vae") -> Autoenc
 
 
 def cache_latents(config: dict[str, Any], folder: Path) -> None:
-    """Writes latents.npy (float16 [N, 4, h, w], mean 0 and deviation 1 per channel after the affine in latents.json's terms).
+    """Writes latents.npy (float16 [N, 4, h, w], mean 0 and deviation 1 per channel); every worker encodes its share.
 
     The affine map is kept as latent_affine.npy ([2, 4]: shift, deviation) and goes into the file's quant convolutions at export.
-    Grows with config's `latents`: pictures already encoded by the same autoencoder stay.
     """
-    drawings, path = Drawings(folder / "data"), folder / "latents.npy"
-    vae, count = load_vae(config, folder), min(config["unet"]["pictures"], drawings.count)
-    parts = []
+    drawings, vae = Drawings(folder / "data"), load_vae(config, folder)
+    rows = np.array_split(np.arange(min(config["unet"]["pictures"], drawings.count)), workers())
     with torch.inference_mode():
-        for start in range(0, count, 50):
-            parts.append(vae.encode(to_input(drawings.pictures[start : min(count, start + 50)])).mean.half())
-    raw = torch.cat(parts).float()
-    shift, deviation = raw.mean((0, 2, 3)), raw.std((0, 2, 3))
-    np.save(folder / "latent_affine.npy", torch.stack([shift, deviation]).numpy())
-    np.save(path, ((raw - shift[:, None, None]) / deviation[:, None, None]).half().numpy())
+        shares = np.array_split(rows[rank()], max(1, len(rows[rank()]) // 40))
+        part = torch.cat([vae.encode(to_input(drawings.pictures[share[0] : share[-1] + 1])).mean for share in shares])
+    np.save(folder / f"latents-{rank()}.npy", part.numpy())
+    wait()
+    if rank() == 0:
+        raw = torch.cat([torch.from_numpy(np.load(folder / f"latents-{worker}.npy")) for worker in range(workers())])
+        shift, deviation = raw.mean((0, 2, 3)), raw.std((0, 2, 3))
+        np.save(folder / "latent_affine.npy", torch.stack([shift, deviation]).numpy())
+        np.save(folder / "latents.npy", ((raw - shift[:, None, None]) / deviation[:, None, None]).half().numpy())
 
 
 class LatentBatches(IterableDataset):

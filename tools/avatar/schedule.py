@@ -67,6 +67,12 @@ def workers() -> int:
     return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
 
 
+def wait() -> None:
+    """Returns when every worker has come here."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
 def frozen_copy(net: nn.Module) -> nn.Module:
     """A copy without gradients, to hold averaged weights."""
     return copy.deepcopy(net).eval().requires_grad_(False)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from modules.nets.vae import VAEConfig
 from tools.avatar import dataset
-from tools.avatar.schedule import Average, Clock, Journal, Together, rank
+from tools.avatar.schedule import Average, Clock, Journal, Together, rank, wait
 from tools.avatar.vae_training import PictureBatches, VAETraining
 
 STAGES = ("data", "vae", "latents", "unet", "decoder")
@@ -81,24 +81,19 @@ def run(number: int, config: dict[str, Any], arguments: argparse.Namespace) -> N
         torch.distributed.init_process_group("gloo", rank=number, world_size=config["workers"], timeout=timedelta(hours=6))
     if "data" in arguments.stages and rank() == 0:
         dataset.build(folder / "data", workers=min(8, os.cpu_count() or 1), **config["data"])
-    _wait()
+    wait()
     if "vae" in arguments.stages:
         train_vae(config, folder, arguments.resume, arguments.steps)
     if {"latents", "unet"} & set(arguments.stages):
         from tools.avatar import diffusion_training as diffusion
 
-        if "latents" in arguments.stages and rank() == 0:
+        if "latents" in arguments.stages:
             diffusion.cache_latents(config, folder)
-        _wait()
+        wait()
         if "unet" in arguments.stages:
             diffusion.train(config, folder, arguments.resume, arguments.steps)
     if "decoder" in arguments.stages:
         train_vae(config, folder, arguments.resume, arguments.steps, decoder_only=True)
-
-
-def _wait() -> None:
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ SKIP_TYPES = ("time_uniform", "time_quadratic", "logSNR")
 
 
 class ContinuousSchedule:
-    """α, σ and λ at any t in (0, 1]: log α is linear between the n table entries at 1/n, 2/n, … 1."""
+    """α, σ and λ at any t in (0, 1], on the CPU: log α is linear between the n table entries at 1/n, 2/n, … 1."""
 
     def __init__(self, alphas_cumprod: Tensor) -> None:
         self.log_alphas = 0.5 * torch.log(alphas_cumprod.float())
@@ -105,7 +105,7 @@ class _Step:
         alpha = torch.exp(schedule.log_alpha(t))
         base = schedule.sigma(t) / schedule.sigma(t0) * x - alpha * torch.expm1(-h) * m0
         stacked = torch.stack(differences) if differences else None
-        return cls(alpha, -h, torch.tensor([*ratios, 1.0], device=x.device), stacked, base, m0)
+        return cls(alpha, -h, torch.tensor([*ratios, 1.0]), stacked, base, m0)
 
 
 def _mix(weights: Tensor, differences: Tensor | None) -> Tensor | float:
@@ -132,14 +132,14 @@ class _BSolver:
         if step.differences is None:
             return step.base
         if self.order == 2:
-            weights = torch.tensor([0.5], device=step.base.device)
+            weights = torch.tensor([0.5])
         else:
             weights = torch.linalg.solve(self.matrix[:-1, :-1], self.target[:-1])
         return step.base - step.alpha * self.scale * _mix(weights, step.differences)
 
     def correct(self, output: Tensor) -> Tensor:
         step = self.step
-        halves = torch.tensor([0.5], device=step.base.device)
+        halves = torch.tensor([0.5])
         weights = halves if self.order == 1 else torch.linalg.solve(self.matrix, self.target)
         change = _mix(weights[:-1], step.differences) + weights[-1] * (output - step.newest)
         return step.base - step.alpha * self.scale * change
@@ -205,9 +205,9 @@ def sample_unipc(
     """
     steps = len(timesteps)
     check_unipc(steps, order, variant)
-    schedule = ContinuousSchedule(alphas_cumprod.to(x.device))
+    schedule = ContinuousSchedule(alphas_cumprod.cpu())
     start = float(timesteps[-1]) / schedule.size + 1.0 / schedule.size if is_img2img else 1.0
-    times = time_steps(schedule, skip_type, start, 1.0 / schedule.size, steps).to(x.device)
+    times = time_steps(schedule, skip_type, start, 1.0 / schedule.size, steps)
     ones, extra_args = x.new_ones([x.shape[0]]), extra_args or {}
 
     def predict_data(x: Tensor, t: Tensor) -> Tensor:
