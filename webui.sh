@@ -38,6 +38,7 @@ if [ -n "$python" ]; then
 else
     venv=${venv_dir:-${VENV_DIR:-venv}}
     case $venv in /*) ;; *) venv=$here/$venv ;; esac
+    [ "${SKIP_VENV:-}" != 1 ] || venv=/nowhere
     for candidate in "$venv/bin/python" python3 python3.13 python3.12 python3.11 python3.10 python; do
         if command -v -- "$candidate" >/dev/null 2>&1 && works "$candidate"; then
             python=$candidate

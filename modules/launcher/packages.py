@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from modules.launcher.errors import LaunchError
 from modules.launcher.options import LaunchOptions, is_windows
 from modules.launcher.pip import run_pip
 
@@ -99,6 +100,8 @@ def is_complete(options: LaunchOptions, python: Path) -> bool:
 
 def install(options: LaunchOptions, python: Path) -> None:
     """Install what is missing and note it; raises LaunchError."""
+    if not options.requirements.is_file():
+        raise LaunchError(f"there is no {options.requirements}: correct REQS_FILE in webui-user.sh, or leave it out.")
     stamp = stamp_of(options, python)
     scratch = options.venv / "tmp" if options.venv else None
     base, dev = digest_of(*base_files(options)), digest_of(*dev_files(options))

@@ -117,8 +117,7 @@ def _items(text: str) -> Iterator[tuple[int, int, list[int]]]:
         else:
             yield start, match.start(), colons
             start, colons = match.end(), []
-    if not any(depth.values()):
-        yield start, len(text), colons
+    yield start, len(text), colons
 
 
 def _read_item(text: str, start: int, end: int, colons: list[int], mode: BlendMode) -> Blend | None:

@@ -25,7 +25,10 @@ def configuration_routes(engine: Engine, flags: Any) -> APIRouter:
     @router.get("/sdapi/v1/options")
     def get_options() -> dict[str, Any]:
         """All settings."""
-        return {key: _shown(option, engine.options) for key, option in engine.options.schema.items()}
+        values = {key: _shown(option, engine.options) for key, option in engine.options.schema.items()}
+        if not values["sd_model_checkpoint"] and (known := engine.checkpoints.list()):
+            values["sd_model_checkpoint"] = known[0].title  # the one a job takes when none is chosen
+        return values
 
     @router.post("/sdapi/v1/options")
     def set_options(options: Annotated[Object, Body()]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -40,6 +42,8 @@ def address_of(flags: Any) -> tuple[str, int]:
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes any free one. Raises PortTaken or ListenError."""
+    if not 0 <= port <= 65535:
+        raise ListenError(f"{port} is no port; --port takes 1 to 65535")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError, OverflowError) as error:
@@ -105,8 +109,22 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """Stop serving; `on_stop` runs beside it, so that jobs end and their requests are answered."""
         self.should_exit = True
+        # Requests cut off after the grace would each log a traceback; the user asked for it.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         if self._on_stop is not None:
             threading.Thread(target=self._on_stop, name="stop", daemon=True).start()
+
+
+def end_process(code: int = 0) -> NoReturn:
+    """End the process at once, with everything said so far written out.
+
+    A worker thread inside a long torch operation cannot be stopped; the interpreter's own way out would abort on it.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def create_server(

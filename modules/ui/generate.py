@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from modules.ui.parts.toprow import TopRow
 
 log = logging.getLogger(__name__)
+OUTPUT_SETTINGS = (
+    "outdir_samples", "outdir_txt2img_samples", "outdir_img2img_samples", "outdir_extras_samples",
+    "outdir_grids", "outdir_txt2img_grids", "outdir_img2img_grids", "outdir_save",
+)  # fmt: skip
 
 
 def txt2img_handler(engine: Engine) -> Callable[..., tuple[Any, ...]]:
@@ -77,9 +81,7 @@ def failure(error: Exception) -> tuple[Any, ...]:
 
 def output_folders(engine: Engine) -> list[Path]:
     """Folders that pictures are saved to, whose files the page may show as they are."""
-    names = ("outdir_samples", "outdir_txt2img_samples", "outdir_img2img_samples", "outdir_grids")
-    names = (*names, "outdir_txt2img_grids", "outdir_img2img_grids", "outdir_extras_samples", "outdir_save")
-    folders = [getattr(engine.options, name, "") for name in names]
+    folders = [getattr(engine.options, name, "") for name in OUTPUT_SETTINGS]
     return [engine.paths.output(folder).resolve() for folder in folders if folder]
 
 

@@ -36,7 +36,7 @@ def _without_stub_files() -> Iterator[None]:
             raise OSError("no stub files")
         return original(thing)
 
-    inspect.getfile = getfile
+    inspect.getfile = getfile  # type: ignore[assignment]
     try:
         yield
     finally:

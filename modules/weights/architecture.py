@@ -17,6 +17,8 @@ PartShapes = Mapping[str, Shape]
 XL_SCALE = 0.13025
 SD_SCALE = 0.18215
 HEAD_WIDTH = 64
+MAX_COUNT = 128
+MAX_TRANSFORMERS = 512
 XL_FAMILIES = frozenset(("sdxl", "sdxl-inpaint", "sdxl-refiner", "ssd-1b", "vega"))
 SD2_FAMILIES = frozenset(("sd2", "sd2-inpaint"))
 
@@ -88,6 +90,8 @@ def unet_config(shapes: PartShapes, family: Family) -> UNetConfig:
     input_depths = tuple(_depth(shapes, f"input_blocks.{block}.1") for blocks in levels for block in blocks)
     counts = tuple(len(blocks) for blocks in levels)
     output_depths = tuple(_depth(shapes, f"output_blocks.{block}.1") for block in range(sum(counts) + len(levels)))
+    if sum(input_depths + output_depths) > MAX_TRANSFORMERS:
+        raise ShapeError(f"has {sum(input_depths + output_depths)} transformer blocks where no model has more than {MAX_TRANSFORMERS}")
     per_level = _per_level(input_depths, output_depths, counts)
     attention = next((key for key in shapes if key.endswith(".attn2.to_k.weight")), None)
     project = next((key for key in shapes if key.endswith(".proj_in.weight")), None)
@@ -213,6 +217,8 @@ def _encoder_levels(shapes: PartShapes) -> list[list[int]]:
         else:
             break
         block += 1
+    if block > MAX_COUNT:
+        raise ShapeError(f"has {block} UNet blocks where no model has more than {MAX_COUNT}")
     if not all(levels):
         raise ShapeError("has a UNet level without residual blocks")
     return levels
@@ -241,6 +247,8 @@ def _count(shapes: PartShapes, template: str) -> int:
     number = 0
     while template.format(number) in shapes:
         number += 1
+    if number > MAX_COUNT:
+        raise ShapeError(f"has {number} layers where no model has more than {MAX_COUNT}")
     return number
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 MAX_HEADER = 100_000_000
@@ -96,7 +97,7 @@ class _Parser:
             raise HeaderError("goes on after its JSON object")
         return Header(tensors, metadata or {})
 
-    def _keys(self) -> Any:
+    def _keys(self) -> Iterator[str]:
         """Yield each key of the object at the cursor, which then stands at the value; the consumer moves past it."""
         self._expect("{")
         if self._peek() == "}":

@@ -11,7 +11,7 @@ from PIL import Image
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-IDS = """
+IDS = re.findall(r"\S+", """
 quicksettings setting_sd_model_checkpoint refresh_sd_model_checkpoint tabs tab_txt2img footer
 txt2img_toprow txt2img_prompt_container txt2img_prompt_row txt2img_neg_prompt_row txt2img_prompt txt2img_neg_prompt
 txt2img_actions_column txt2img_generate_box txt2img_generate txt2img_interrupt txt2img_interrupting txt2img_skip
@@ -23,15 +23,15 @@ txt2img_seed_row txt2img_seed txt2img_random_seed txt2img_reuse_seed txt2img_sub
 txt2img_seed_extras txt2img_subseed_row txt2img_subseed txt2img_random_subseed txt2img_reuse_subseed txt2img_subseed_strength
 txt2img_seed_resize_from_row txt2img_seed_resize_from_w txt2img_seed_resize_from_h
 txt2img_results txt2img_results_panel txt2img_gallery_container txt2img_gallery html_info_txt2img html_log_txt2img
-""".split()  # fmt: skip
+""")  # fmt: skip
 
-CONTROLS = """
+CONTROLS = re.findall(r"\S+", """
 setting_sd_model_checkpoint refresh_sd_model_checkpoint txt2img_prompt txt2img_neg_prompt txt2img_generate
 txt2img_clear_prompt txt2img_sampling txt2img_scheduler txt2img_steps txt2img_width txt2img_height
 txt2img_res_switch_btn txt2img_batch_count txt2img_batch_size txt2img_cfg_scale txt2img_seed txt2img_random_seed
 txt2img_reuse_seed txt2img_subseed_show txt2img_subseed txt2img_random_subseed txt2img_reuse_subseed
 txt2img_subseed_strength txt2img_seed_resize_from_w txt2img_seed_resize_from_h
-""".split()  # fmt: skip
+""")  # fmt: skip
 
 ACCESSIBLE_NAMES = """(ids) => ids.map((id) => {
   const root = document.getElementById(id);

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from diffusion.toys import tensors
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusion.toys import tensors
 from modules.diffusion.brownian import BrownianNoiseSampler, BrownianTree
 from modules.diffusion.rng import randn
 

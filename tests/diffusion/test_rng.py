@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from diffusion.toys import facts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusion.toys import facts
 from modules.diffusion.errors import SizeMismatch
 from modules.diffusion.philox import PhiloxGenerator
 from modules.diffusion.rng import SOURCES, ImageRNG, NoiseGenerator, paste_centered, randn, slerp

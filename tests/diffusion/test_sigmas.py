@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-
 from diffusion.toys import facts, tensors
+
 from modules.diffusion.errors import InvalidSteps
 from modules.diffusion.options import SamplingOptions
 from modules.diffusion.plan import build_sigmas, img2img_steps, plan_img2img, plan_txt2img, schedule_for, timestep_list

@@ -109,9 +109,11 @@ def test_without_an_environment_the_python_itself_is_used(sandbox: Sandbox, envi
     assert run.returncode == 0, run.stderr
     assert sandbox.names() == ["pip", "pip", "webui"]
     assert not sandbox.venv.exists()
+    sandbox.start("--exit")
     sandbox.forget()
-    sandbox.start(**environ)
+    run = sandbox.start(**environ)
     assert sandbox.names() == ["webui"]
+    assert f"prefix {sandbox.venv}" not in run.stdout
 
 
 def test_skipping(sandbox: Sandbox) -> None:
@@ -154,6 +156,7 @@ def test_other_requirements_and_script(sandbox: Sandbox) -> None:
     run = sandbox.start(REQS_FILE="mine.txt", LAUNCH_SCRIPT="mine.py")
     assert "mine runs" in run.stdout
     assert sandbox.calls[1][-1] == str(sandbox.root / "mine.txt")
+    assert "no-such.txt" in sentence(sandbox.start(REQS_FILE="no-such.txt"))
 
 
 def test_no_suitable_python(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -74,6 +74,10 @@ def test_a_comma_at_a_full_chunk_opens_the_next_and_is_forgotten() -> None:
     assert body(text) == [[CAT] * 75, [COMMA] + [CAT] * 74, [CAT]]
 
 
+def test_a_comma_of_the_chunk_before_is_forgotten() -> None:
+    assert body("cat " * 60 + ", " + "cat " * 100) == [[CAT] * 60 + [COMMA], [CAT] * 75, [CAT] * 25]
+
+
 def test_break_ends_a_chunk_only_outside_brackets_and_with_attention() -> None:
     assert body("cat BREAK cat") == [[CAT], [CAT]]
     assert body("BREAK BREAK cat BREAK") == [[], [], [CAT]]

@@ -63,7 +63,8 @@ def test_check_table(text: str, schedule: list) -> None:
 @pytest.mark.parametrize(
     "text",
     ["[cat:dog:5] | z", "[cat|dog:5]", "[a|b:c:5]", "(a|b) [a:b:5]", "[cat:dog:5] \\", "[cat:dog:5] \\\n", "[a:b:5] [c|d", "[a|b) [c:d:5]"]
-    + ["[cat:dog:cow:5]", "[cat:dog:x]", "[cat:dog:5", "(cat:dog:5)", r"\[cat:dog:5\]", "[a b:5 c]", "[a:b:5:6]", "[a:b:5.6.7]"],
+    + ["[cat:dog:cow:5]", "[cat:dog:x]", "[cat:dog:5", "(cat:dog:5)", "[(a:b:c):d:5]", "[(a:d:5]", "[a]b:c:5]"]
+    + [r"\[cat:dog:5\]", "[a b:5 c]", "[a:b:5:6]", "[a:b:5.6.7]"],
 )
 def test_texts_without_editing_stay_as_they_are(text: str) -> None:
     assert prompt_schedule(text, 10) == [(10, text)]

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from weights.test_family import FIXTURES, shapes_of
 
 from modules.nets.clip import CLIPTextConfig, CLIPTextModel
 from modules.nets.openclip import OpenCLIPTextConfig, OpenCLIPTextModel
@@ -18,7 +19,6 @@ from modules.weights.family import SUPPORTED, Family, detect
 from modules.weights.fill import WithoutInit
 from modules.weights.keymap import split_keys
 from modules.weights.model_yaml import ModelYaml, TextOverride
-from weights.test_family import FIXTURES, shapes_of
 
 SD1_UNET = UNetConfig()
 SD2_UNET = UNetConfig(num_heads=None, num_head_channels=64, context_dim=1024, use_linear_in_transformer=True)
@@ -32,7 +32,7 @@ REFINER_UNET = replace(
 VEGA_UNET = replace(XL_UNET, transformer_depth=(0, 1, 2), transformer_depth_middle=None)
 SSD_UNET = replace(
     VEGA_UNET, transformer_depth=(0, 2, 4), input_depths=(0, 0, 2, 2, 4, 4), output_depths=(4, 4, 10, 2, 1, 1, 0, 0, 0)
-)  # fmt: skip
+)
 BIG_G = OpenCLIPTextConfig(width=1280, layers=32, heads=20, embed_dim=1280)
 L, H, V = CLIPTextConfig(), OpenCLIPTextConfig(), VAEConfig()
 
@@ -125,7 +125,13 @@ def test_any_feed_forward_width_is_kept(hidden: int) -> None:
 def test_the_yaml_gives_what_shapes_cannot_tell() -> None:
     parts = tiny_sd2_parts()
     yaml = ModelYaml(
-        given=True, prediction="v", latent_scale=0.5, linear_start=0.001, linear_end=0.02, num_head_channels=8, text_g=TextOverride(4, "quick_gelu")
+        given=True,
+        prediction="v",
+        latent_scale=0.5,
+        linear_start=0.001,
+        linear_end=0.02,
+        num_head_channels=8,
+        text_g=TextOverride(4, "quick_gelu"),
     )
     spec = model_spec("sd2", parts, yaml)
     assert (spec.prediction, spec.latent_scale, spec.linear_start, spec.linear_end) == ("v", 0.5, 0.001, 0.02)
@@ -135,7 +141,9 @@ def test_the_yaml_gives_what_shapes_cannot_tell() -> None:
     assert model_spec("sd2", parts).prediction is None
 
 
-@pytest.mark.parametrize("yaml", [ModelYaml(given=True, num_heads=7), ModelYaml(given=True, num_head_channels=5), ModelYaml(text_g=TextOverride(3))])
+@pytest.mark.parametrize(
+    "yaml", [ModelYaml(given=True, num_heads=7), ModelYaml(given=True, num_head_channels=5), ModelYaml(text_g=TextOverride(3))]
+)
 def test_a_yaml_that_does_not_fit_is_named(yaml: ModelYaml) -> None:
     with pytest.raises(YamlMismatch, match="does not divide"):
         model_spec("sd2", tiny_sd2_parts(), yaml)

@@ -4,8 +4,8 @@ import gzip
 import json
 
 import pytest
-
 from golden_data import golden
+
 from modules.weights.family import NAMES, SUPPORTED, Family, detect
 from modules.weights.kinds import what_is_it
 

@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from golden_data import data_folder, golden
+
 from modules.weights import hashes
 
 
@@ -120,7 +120,8 @@ def test_tensors_of_what_is_no_safetensors_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"version": 1}', b'{"version": 1, "files": [1]}', b'{"version": 1, "files": {"a": 3}}', b"[" * 90_000],
+    [b"", b"{", b"\xff\xfe", b"[]", b"null", b"[" * 90_000]
+    + [b'{"version": 1}', b'{"version": 1, "files": [1]}', b'{"version": 1, "files": {"a": 3}}'],
 )
 def test_a_broken_cache_is_begun_anew(tmp_path: Path, content: bytes) -> None:
     file, cache = tmp_path / "x", tmp_path / "cache"

@@ -6,9 +6,9 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weights.weight_files import entry
 
 from modules.weights.header import DTYPE_SIZES, HeaderError, parse_header
-from weights.weight_files import entry
 
 
 def parse(header: dict | str) -> object:
@@ -99,7 +99,10 @@ names = st.text(max_size=12).filter(lambda name: name != "__metadata__" and name
 shapes = st.lists(st.integers(0, 5), max_size=4)
 
 
-@given(st.dictionaries(names, st.tuples(st.sampled_from(sorted(DTYPE_SIZES)), shapes), max_size=6), st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3))
+tensor_maps = st.dictionaries(names, st.tuples(st.sampled_from(sorted(DTYPE_SIZES)), shapes), max_size=6)
+
+
+@given(tensor_maps, st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3))
 def test_what_the_format_allows_is_read_back(tensors: dict, metadata: dict) -> None:
     header: dict = {"__metadata__": metadata} if metadata else {}
     position = 0

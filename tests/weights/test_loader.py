@@ -6,14 +6,23 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-
 from golden_data import data_folder, golden
+from weights.weight_files import OPENCLIP, VAE, State, prefixed, save, sd1_state, sd2_state, sdxl_state
+
 from modules.nets.unet import UNetConfig, UNetModel
 from modules.nets.vae import AutoencoderKL, VAEConfig
-from modules.weights.errors import BadConfig, MissingKeys, UnknownFamily, UnreadableFile, UnsupportedFamily, WeightsError, WrongKind, WrongShape
+from modules.weights.errors import (
+    BadConfig,
+    MissingKeys,
+    UnknownFamily,
+    UnreadableFile,
+    UnsupportedFamily,
+    WeightsError,
+    WrongKind,
+    WrongShape,
+)
 from modules.weights.loader import Checkpoint, alphas_cumprod, load_checkpoint, load_vae, load_vae_into, probe_prediction
 from modules.weights.safetensors_file import TensorFile
-from weights.weight_files import OPENCLIP, VAE, State, prefixed, save, sd1_state, sd2_state, sdxl_state
 
 TINY = {
     "tiny-sd1": ("sd1", "eps"),
@@ -235,7 +244,9 @@ def test_unknown_weights(tmp_path: Path) -> None:
     refused(tmp_path, {}, UnknownFamily)
 
 
-@pytest.mark.parametrize(("file", "folder"), [("Lora/tiny-lora", "models/Lora"), ("Lora/tiny-ia3", "models/Lora"), ("VAE/tiny-vae", "models/VAE")])
+@pytest.mark.parametrize(
+    ("file", "folder"), [("Lora/tiny-lora", "models/Lora"), ("Lora/tiny-ia3", "models/Lora"), ("VAE/tiny-vae", "models/VAE")]
+)
 def test_other_kinds_say_where_they_belong(file: str, folder: str) -> None:
     name = f"models/{file}.safetensors"
     with pytest.raises(WrongKind, match=f"not a checkpoint; put it into {folder}"):
@@ -289,7 +300,8 @@ def test_each_load_has_weights_of_its_own(tmp_path: Path, sd1: State) -> None:
 def test_another_vae(tmp_path: Path, sd1: State, prefix: str) -> None:
     checkpoint = loading(tmp_path, sd1, vae_dtype=torch.float16)
     other = AutoencoderKL(VAE)
-    path = save(tmp_path / "other.safetensors", prefixed(prefix, other) | {prefix + "loss.logvar": torch.ones(()), "model_ema.decay": torch.ones(())})
+    training = {prefix + "loss.logvar": torch.ones(()), "model_ema.decay": torch.ones(())}
+    path = save(tmp_path / "other.safetensors", prefixed(prefix, other) | training)
     load_vae_into(checkpoint, path)
     assert checkpoint.vae_path == path
     assert torch.equal(checkpoint.vae.decoder.conv_in.weight, other.decoder.conv_in.weight.half())
@@ -325,7 +337,8 @@ def test_the_probe_looks_at_the_mean_of_output_minus_input(bias: float, expected
 
 
 def test_inpainting_models_are_not_probed() -> None:
-    unet = UNetModel(UNetConfig(in_channels=9, model_channels=32, num_res_blocks=(1,), channel_mult=(1,), transformer_depth=(1,), context_dim=24))
+    one_level = {"num_res_blocks": (1,), "channel_mult": (1,), "transformer_depth": (1,)}
+    unet = UNetModel(UNetConfig(in_channels=9, model_channels=32, context_dim=24, **one_level))  # type: ignore[arg-type]
     assert probe_prediction(unet) == "eps"
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from golden_data import data_folder
+
 from modules.weights.errors import BadConfig
 from modules.weights.model_yaml import ModelYaml, TextOverride, beside, read_model_yaml
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from weights.weight_files import entry, raw_file
 
 from modules.weights.errors import EmptyFile, NotWeights, TruncatedFile, UnreadableFile
 from modules.weights.safetensors_file import TORCH_DTYPES, TensorFile
-from weights.weight_files import entry, raw_file
 
 DTYPES = [getattr(torch, name) for name in TORCH_DTYPES.values() if hasattr(torch, name) and name != "float8_e8m0fnu"]
 

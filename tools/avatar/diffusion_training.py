@@ -151,10 +151,11 @@ def train(config: dict[str, Any], folder: Path, resume: bool, steps: int = -1) -
     from tools.avatar.train import fit
 
     part = config["unet"]
-    pl.seed_everything(part["seed"] + 1000 * rank(), verbose=False)
+    pl.seed_everything(part["seed"], verbose=False)
     vocabulary, checkpoint = SmallVocabulary(), folder / "unet.ckpt"
     net = build_net(config, vocabulary)
     module = DiffusionTraining(net, part["lr"], part["min_snr_gamma"])
+    torch.manual_seed(part["seed"] + 1000 * (rank() + 1))
     batches = LatentBatches(folder, vocabulary, part["batch"], part["seed"], part["eye_extra"])
     if resume and checkpoint.exists():
         batches.start = torch.load(checkpoint, weights_only=False, map_location="cpu")["global_step"]

@@ -92,7 +92,7 @@ def main() -> None:
         attributes, picture = draw(config["data"]["seed"] + 1, index, config["data"]["size"])
         truth.append(picture.pixels)
         prompts.append(arguments.prompt or ", ".join(max((caption(attributes, rng) for _ in range(6)), key=len)).replace("\N{REPLACEMENT CHARACTER}", "thing"))
-    latents = sampler(prompts, 1, arguments.negative, arguments.cfg)
+    latents = sampler(prompts, 1, arguments.negative, arguments.cfg, side=config["data"]["size"] // 8)
     vae = load_vae(config, folder, "decoder" if (folder / "decoder.ckpt").exists() else "vae")
     shift, deviation = (torch.from_numpy(row)[:, None, None] for row in _affine(folder))
     with torch.inference_mode():

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from modules.nets.vae import VAEConfig
 from tools.avatar import dataset
 from tools.avatar.schedule import Average, Clock, Journal, Together, rank, wait
-from tools.avatar.vae_training import PictureBatches, VAETraining
+from tools.avatar.vae_training import PictureBatches, VAETraining, to_input
 
 STAGES = ("data", "vae", "latents", "unet", "decoder")
 
@@ -46,12 +46,13 @@ def train_vae(config: dict[str, Any], folder: Path, resume: bool, steps: int = -
     name, minutes, lr = ("decoder", part["decoder_minutes"], part["lr"] / 2) if decoder_only else ("vae", part["minutes"], part["lr"])
     checkpoint = folder / f"{name}.ckpt"
     pl.seed_everything(config["data"]["seed"], verbose=False)
-    module = VAETraining(vae_config(config), lr, part["kl_weight"], decoder_only)
+    drawings = dataset.Drawings(folder / "data")
+    module = VAETraining(vae_config(config), lr, part["kl_weight"], decoder_only, to_input(drawings.pictures[:24]))
     if decoder_only and not checkpoint.exists():
         state = torch.load(folder / "vae.ckpt", weights_only=False)["state_dict"]
         module.net.load_state_dict({k[4:]: v for k, v in state.items() if k.startswith("ema.")})
         module.ema.load_state_dict(module.net.state_dict())
-    batches = PictureBatches(dataset.Drawings(folder / "data"), part["batch"], part["crop"], config["data"]["seed"] + 1)
+    batches = PictureBatches(drawings, part["batch"], part["crop"], config["data"]["seed"] + 1)
     clock = Clock(minutes, lr, 60)
     fit(module, batches, [clock, Together(clock), Average(part["ema"]), Journal(checkpoint)], checkpoint, resume, steps)
 

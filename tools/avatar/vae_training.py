@@ -85,10 +85,11 @@ def _same(x: Tensor) -> Tensor:
 class VAETraining(pl.LightningModule):
     """Trains an AutoencoderKL; with `decoder_only` the latents stay what they are and only their decoding improves."""
 
-    def __init__(self, config: VAEConfig, lr: float, kl_weight: float, decoder_only: bool = False) -> None:
+    def __init__(self, config: VAEConfig, lr: float, kl_weight: float, decoder_only: bool = False, pictures: Tensor | None = None) -> None:
         super().__init__()
         self.net = AutoencoderKL(config).to(memory_format=torch.channels_last)
-        warm_start(self.net)
+        if pictures is not None:
+            warm_start(self.net, pictures)
         bypass(self.net)
         self.ema = frozen_copy(self.net)
         self.lr, self.kl_weight, self.decoder_only = lr, kl_weight, decoder_only

@@ -131,16 +131,14 @@ class _BSolver:
         step = self.step
         if step.differences is None:
             return step.base
-        if self.order == 2:
-            weights = torch.tensor([0.5])
-        else:
-            weights = torch.linalg.solve(self.matrix[:-1, :-1], self.target[:-1])
+        half = torch.tensor([0.5])
+        weights = half if self.order == 2 else torch.linalg.solve(self.matrix[:-1, :-1], self.target[:-1])
         return step.base - step.alpha * self.scale * _mix(weights, step.differences)
 
     def correct(self, output: Tensor) -> Tensor:
         step = self.step
-        halves = torch.tensor([0.5])
-        weights = halves if self.order == 1 else torch.linalg.solve(self.matrix, self.target)
+        half = torch.tensor([0.5])
+        weights = half if self.order == 1 else torch.linalg.solve(self.matrix, self.target)
         change = _mix(weights[:-1], step.differences) + weights[-1] * (output - step.newest)
         return step.base - step.alpha * self.scale * change
 

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-
 from diffusion.toys import facts
+
 from modules.diffusion.samplers.registry import SAMPLERS, resolve, samplers_map, uses_ensd
 from modules.diffusion.schedulers import SCHEDULERS
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from diffusion.toys import facts, tensors
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusion.toys import facts, tensors
 from modules.diffusion.denoiser import EpsDenoiser, FlowDenoiser, LCMDenoiser, TimestepDenoiser, VDenoiser, make_denoiser
 from modules.diffusion.options import SamplingOptions
 from modules.diffusion.schedule import DiscreteSchedule, FlowSchedule, LCMSchedule, alphas_cumprod, apply_overrides
