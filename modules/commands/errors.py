@@ -8,6 +8,7 @@ USER_ERRORS = {
     "RequestError",
     "PromptError",
     "SettingError",
+    "SettingsFileError",
     "SamplingError",
     "SaveError",
     "ListenError",

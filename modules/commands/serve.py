@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     sock = bind(host, port)
     from modules.engine.engine import Engine
     from modules.server.app import create_app
-    from modules.server.serve import serve
+    from modules.server.serve import end_process, serve
 
     engine = Engine(flags)
     app = create_app(engine, flags)
@@ -51,6 +51,7 @@ def main(argv: list[str]) -> int:
         on_stop=engine.close,
     )
     engine.close()
+    end_process(0)
     return 0
 
 

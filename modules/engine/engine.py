@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 REMEMBERED_JOBS = 64
+CLOSE_SECONDS = 1.0
 DEFAULT_SIZE = (512, 512)
 
 
@@ -36,7 +37,9 @@ class Engine:
             getattr(flags, "data_dir", None), getattr(flags, "models_dir", None), getattr(flags, "ckpt_dir", None)
         )
         self.options = options if options is not None else Options.load(
-            Path(getattr(flags, "ui_settings_file", None) or self.paths.settings_file), freeze=Freeze.from_flags(flags)
+            Path(getattr(flags, "ui_settings_file", None) or self.paths.settings_file),
+            freeze=Freeze.from_flags(flags),
+            directory_locked=bool(getattr(flags, "hide_ui_dir_config", False)),
         )
         self.checkpoints = CheckpointRegistry(self.paths, hashing=not getattr(flags, "no_hashing", False))
         self.models = ModelManager(flags, self.checkpoints)
@@ -108,7 +111,7 @@ class Engine:
             job.finish("cancelled")
         self.interrupt()
         if self._worker is not None and self._worker is not threading.current_thread():
-            self._worker.join(timeout=10)
+            self._worker.join(timeout=CLOSE_SECONDS)
 
     def _load_quietly(self) -> None:
         try:

@@ -58,7 +58,7 @@ class ModelManager:
         compute, start = self.compute, time.perf_counter()
         self._checkpoints.ensure_hash(info)
         checkpoint = load_checkpoint(
-            info.filename, device=compute.device, dtype=compute.unet, vae_dtype=compute.vae, yaml=info.config
+            info.filename, device=compute.device, dtype=compute.unet, vae_dtype=compute.vae, text_dtype=compute.text, yaml=info.config
         )
         model = DiffusionModel(checkpoint, compute.device, name=info.model_name, shorthash=info.shorthash)
         log.info("loaded %s (%s) in %.1f s", info.title, checkpoint.spec.family, time.perf_counter() - start)

@@ -42,7 +42,7 @@ def make_grid(run: Run, images: list[Image.Image]) -> Image.Image | None:
     rows = grid_rows(
         len(images), p.batch_size, n_rows=int(settings.n_rows), prevent_empty_spots=settings.grid_prevent_empty_spots
     )
-    grid = image_grid(images, rows, background=settings.grid_background_color)
+    grid = image_grid(images, rows=rows, background=settings.grid_background_color)
     infotext = create_infotext(run, 0, use_main_prompt=True)
     grid.info["parameters"] = infotext
     if settings.grid_save:

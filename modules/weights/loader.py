@@ -56,9 +56,10 @@ def load_checkpoint(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     vae_dtype: torch.dtype | None = None,
+    text_dtype: torch.dtype | None = None,
     yaml: str | Path | None = None,
 ) -> Checkpoint:
-    """Load a safetensors checkpoint; UNet and text encoders become `dtype`, the VAE `vae_dtype` (default `dtype`).
+    """Load a safetensors checkpoint; the UNet becomes `dtype`, VAE and text encoders `vae_dtype` and `text_dtype` (default `dtype`).
 
     `yaml` describes what shapes cannot tell; by default the file of the same name beside the checkpoint is taken.
     Networks are built without storage and filled one tensor at a time, so memory holds each weight once. Everything that can
@@ -72,8 +73,10 @@ def load_checkpoint(
         _require_parts(file, family, parts)
         spec = _spec(file, family, parts, config)
         fillers = _fillers(file, spec, parts)
+        text = text_dtype or dtype
+        dtypes: dict[Part, torch.dtype] = {"unet": dtype, "vae": vae_dtype or dtype, "text_l": text, "text_g": text}
         for part, filler in fillers.items():
-            filler.fill(device, (vae_dtype or dtype) if part == "vae" else dtype)
+            filler.fill(device, dtypes[part])
         return _checkpoint(path, spec, fillers, file.metadata)
 
 

@@ -19,7 +19,7 @@ from modules.weights.header import DTYPE_SIZES, HeaderError, parse_header
 from modules.weights.loader import Checkpoint, load_checkpoint, load_vae
 from modules.weights.safetensors_file import TORCH_DTYPES, TensorFile
 
-REUSE = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+REUSE = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
@@ -193,7 +193,7 @@ def hollow(path: Path, shapes: dict[str, list[int]]) -> Path:
     return path
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_checkpoints_of_impossible_shapes(tmp_path: Path, data: st.DataObject) -> None:
     shapes = {key: list(shape) for key, shape in SD1_SHAPES.items()}

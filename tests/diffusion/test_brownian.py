@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from diffusion.toys import tensors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.diffusion.brownian import BrownianNoiseSampler, BrownianTree
@@ -49,6 +49,7 @@ def test_along_a_schedule(name: str) -> None:
         torch.testing.assert_close(sampler(sigmas[i], sigmas[i + 1]), expected, rtol=1e-5, atol=1e-5)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.0, 15.0, allow_nan=False), min_size=3, max_size=3), st.integers(0, 2**32 - 1))
 def test_increments_add_up_and_do_not_depend_on_the_order_of_questions(times: list[float], seed: int) -> None:
     a, b, c = sorted(times)

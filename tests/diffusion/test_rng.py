@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from diffusion.toys import facts
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.diffusion.errors import SizeMismatch
@@ -37,6 +37,7 @@ def test_philox_separates_the_halves_of_a_long_seed() -> None:
     assert not np.array_equal(PhiloxGenerator(7).randn((4,)), PhiloxGenerator(7 + (1 << 32)).randn((4,)))
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=3), st.sampled_from(SOURCES))
 def test_an_image_of_a_batch_equals_the_image_made_alone(seeds: list[int], source: str) -> None:
     together = ImageRNG(SHAPE, seeds, source=source)

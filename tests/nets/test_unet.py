@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from modules.nets.attention import CrossAttention
+from modules.nets.attention import CrossAttention, FeedForward
 from modules.nets.unet import UNetConfig, UNetModel, timestep_embedding
 
 PREFIX = "model.diffusion_model."
@@ -113,6 +113,23 @@ def test_context_may_be_replaced_for_keys_and_values_separately(monkeypatch):
     changed = attention(x, context)
     monkeypatch.undo()
     torch.testing.assert_close(changed, attention(x, other))
+
+
+@pytest.mark.usefixtures("gradients")
+def test_training_and_inference_give_the_same(recorded, assert_close):
+    original = recorded("unet", "sdxl", PREFIX)
+    unet = UNetModel(config_of(original.config))
+    unet.load_state_dict(original.weights)
+    for tensors in original.cases.values():
+        inputs = {key[3:]: value for key, value in tensors.items() if key.startswith("in.")}
+        assert_close(unet(**inputs), tensors["out.eps"])
+
+
+def test_a_long_sequence_goes_through_the_feed_forward_in_pieces(monkeypatch, assert_close):
+    network, tokens = FeedForward(8), torch.randn(2, 10, 8)
+    whole = network(tokens)
+    monkeypatch.setattr(FeedForward, "PIECE", 4)
+    assert_close(network(tokens), whole, 1e-6)
 
 
 @pytest.mark.usefixtures("gradients")

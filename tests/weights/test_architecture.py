@@ -97,7 +97,7 @@ def unets(draw: st.DrawFn) -> UNetConfig:
     )
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(unets())
 def test_any_unet_is_found_again_from_its_shapes(config: UNetConfig) -> None:
     shapes = net_shapes(UNetModel, config)
@@ -107,7 +107,7 @@ def test_any_unet_is_found_again_from_its_shapes(config: UNetConfig) -> None:
         assert found == config
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.sampled_from((32, 64)), st.lists(st.integers(1, 3), min_size=1, max_size=4), st.integers(1, 3), st.integers(1, 8), st.booleans())
 def test_any_vae_is_found_again_from_its_shapes(ch: int, mult: list[int], blocks: int, z: int, quant: bool) -> None:
     config = VAEConfig(ch=ch, ch_mult=tuple(mult), num_res_blocks=blocks, z_channels=z, embed_dim=z, use_quant_conv=quant)

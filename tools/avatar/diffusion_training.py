@@ -116,6 +116,9 @@ class DiffusionTraining(pl.LightningModule):
         self.net, self.ema = net, frozen_copy(net)
         self.lr, self.gamma, self.skip_share = lr, gamma, skip_share
         self.register_buffer("alphas", alphas_cumprod(), persistent=False)
+        snr = self.alphas / (1 - self.alphas)
+        weights = (snr.clamp(max=gamma) / snr).double().cumsum(0)
+        self.register_buffer("share", weights / weights[-1], persistent=False)
         self.bands = [0.0, 0.0, 0.0]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -124,18 +127,21 @@ class DiffusionTraining(pl.LightningModule):
         groups = [{"params": plain, "weight_decay": 0.0}, {"params": matrices, "weight_decay": 0.01}]
         return torch.optim.AdamW(groups, self.lr, betas=(0.9, 0.98), fused=True)
 
+    def draw_times(self, count: int) -> Tensor:
+        """Timesteps [count], each as likely as its min-SNR weight is high (so the loss needs no weights), evenly spread over the batch."""
+        spread = (torch.arange(count, device=self.share.device) + torch.rand(count, device=self.share.device)) / count
+        return torch.searchsorted(self.share, spread.double()).clamp(max=999)
+
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> dict[str, Any]:
         latents, ids, weights = batch
         count = len(latents)
-        spread = (torch.arange(count, device=latents.device) + torch.rand(count, device=latents.device)) / count
-        t = (spread * 1000).long().clamp(max=999)
+        t = self.draw_times(count)
         alpha = self.alphas[t][:, None, None, None]
         noise = torch.randn_like(latents)
         skip = bool(torch.rand(()) < self.skip_share)
         predicted = self.net(alpha.sqrt() * latents + (1 - alpha).sqrt() * noise, t, ids, skip)
         error = ((predicted - noise).square() * weights).mean((1, 2, 3))
-        snr = alpha.flatten() / (1 - alpha.flatten())
-        loss = (error * snr.clamp(max=self.gamma) / snr).mean()
+        loss = error.mean()
         for band in range(3):
             part = error.detach()[(t >= 333 * band) & (t < 333 * (band + 1))]
             if len(part):
