@@ -16,7 +16,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -124,7 +126,7 @@ def networks(dtype: torch.dtype) -> dict[str, Evaluation]:
 
     with torch.device("meta"):
         ours = UNetModel(UNetConfig())
-        theirs = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+        theirs: Any = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
     total = sum(p.numel() for p in ours.parameters())
     assert total == sum(p.numel() for p in theirs.parameters()), "not the same network"
     numbers = torch.empty(total).uniform_(-0.03, 0.03).to(dtype)
@@ -150,7 +152,7 @@ def alternate(evaluations: dict[str, Evaluation], inputs: tuple[Tensor, ...], ro
     order = list(evaluations)
     for number in range(rounds + 1):
         for name in order:
-            turn = take(lambda name=name: evaluations[name](*inputs))
+            turn = take(partial(evaluations[name], *inputs))
             if number:
                 turns[name].append(turn)
             print(f"batch {len(inputs[0])} {name}: {turn.wall:.2f} s, {turn.cpu:.2f} s of processor time", file=sys.stderr)
@@ -187,10 +189,9 @@ def peaks(dtype: torch.dtype) -> tuple[float, float]:
     a, b = torch.randn(2048, 2048, dtype=dtype), torch.randn(2048, 2048, dtype=dtype)
     x = torch.randn(1, 320, 64, 64, dtype=dtype).to(memory_format=torch.channels_last)
     kernel = torch.randn(320, 320, 3, 3, dtype=dtype)
-    seconds = [
-        min(take(task).cpu for _ in range(5)) for task in (lambda: a @ b, lambda: nn.functional.conv2d(x, kernel, padding=1))
-    ]
-    return 2 * 2048**3 / seconds[0], 2 * 64 * 64 * 320 * 320 * 9 / seconds[1]
+    matmul = min(take(lambda: a @ b).cpu for _ in range(5))
+    conv = min(take(lambda: nn.functional.conv2d(x, kernel, padding=1)).cpu for _ in range(5))
+    return 2 * 2048**3 / matmul, 2 * 64 * 64 * 320 * 320 * 9 / conv
 
 
 def operations(batch: int, cells: int) -> float:

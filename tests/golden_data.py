@@ -97,11 +97,13 @@ def _once(folder: Path, fill: Callable[[Path], None]) -> Path:
         if not folder.is_dir():
             draft = folder.with_name(f"{folder.name}.{os.getpid()}")
             shutil.rmtree(draft, ignore_errors=True)
-            fill(draft)
             try:
+                fill(draft)
                 draft.rename(folder)
-            except OSError:  # another process outlived the lock's patience and was first
+            except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
+                if not folder.is_dir():  # else another process outlived the lock's patience and was first
+                    raise
     return folder
 
 

@@ -86,12 +86,13 @@ def pack(list_file: Path, source: Path) -> Path:
     if weights:
         contents += chosen_weights(source, weights)
     target = list_file.with_suffix(".tar.xz")
-    with tarfile.open(target, "w:xz", preset=9, format=tarfile.PAX_FORMAT) as archive:
+    draft = target.with_suffix(".new")  # tests may be reading the old one
+    with tarfile.open(draft, "w:xz", preset=9, format=tarfile.PAX_FORMAT) as archive:
         for name, data in contents:
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o644
             archive.addfile(member, io.BytesIO(data))
-    return target
+    return draft.replace(target)
 
 
 def main() -> None:

@@ -54,19 +54,19 @@ class GEGLU(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Token-wise network with a GEGLU hidden layer four times as wide: [..., dim] -> [..., dim]."""
+    """Token-wise network with a GEGLU hidden layer four times as wide: [B, T, dim] -> [B, T, dim]."""
+
+    PIECE = 2048
+    """Tokens at a time on a processor: the hidden layer of more leaves the cache and makes up the peak of memory."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.net = nn.Sequential(GEGLU(dim, dim * 4), nn.Identity(), nn.Linear(dim * 4, dim))
 
-    PIECE = 2048
-    """Tokens at a time on a processor: the hidden layer of more leaves the cache and makes up the peak of memory."""
-
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu" or torch.is_grad_enabled() or x.shape[1] <= self.PIECE:
+        if x.device.type != "cpu" or torch.is_grad_enabled() or x.shape[0] * x.shape[1] <= self.PIECE:
             return self.net(x)
-        return torch.cat([self.net(piece) for piece in x.split(self.PIECE, dim=1)], dim=1)
+        return torch.cat([self.net(piece) for piece in x.flatten(0, 1).split(self.PIECE)]).view(x.shape)
 
 
 class BasicTransformerBlock(nn.Module):
@@ -90,8 +90,8 @@ class BasicTransformerBlock(nn.Module):
 class SpatialTransformer(nn.Module):
     """Transformer over the cells of a feature map [B, C, h, w], its result added to the map.
 
-    `use_linear` projects in and out with matrices (SD2, SDXL) in place of 1x1 convolutions (SD1); the arithmetic is the same. On a map in
-    channels_last format the change to tokens and back costs nothing.
+    `use_linear` projects in and out with matrices (SD2, SDXL) in place of 1x1 convolutions (SD1); the arithmetic is the
+    same. On a map in channels_last format the change to tokens and back costs nothing.
     """
 
     def __init__(self, channels: int, heads: int, depth: int, context_dim: int, use_linear: bool) -> None:

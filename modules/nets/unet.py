@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from modules.nets.attention import SpatialTransformer
 from modules.nets.configs import UNetConfig
-from modules.nets.convolution import quick_convolutions
+from modules.nets.convolution import preferred_format, quick_convolutions
 from modules.nets.unet_blocks import Downsample, ResBlock, TimestepEmbedSequential, Upsample, timestep_embedding, zeroed
 
 __all__ = ["UNetConfig", "UNetModel", "timestep_embedding"]
@@ -59,7 +59,7 @@ class UNetModel(nn.Module):
         """
         emb = self.embed(timesteps, y)
         context = context if context is None else context.to(self.dtype)
-        h = x.to(self.dtype, memory_format=torch.channels_last)
+        h = x.to(self.dtype, memory_format=preferred_format(x))
         with quick_convolutions(h):
             return self._blocks(h, emb, context).to(x.dtype)
 

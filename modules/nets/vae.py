@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from modules.nets.attention import attend
 from modules.nets.configs import VAEConfig
+from modules.nets.convolution import preferred_format, quick_convolutions
 
 __all__ = ["AutoencoderKL", "DiagonalGaussian", "VAEConfig"]
 
@@ -59,13 +60,16 @@ class AutoencoderKL(nn.Module):
 
     def encode(self, x: Tensor) -> DiagonalGaussian:
         """Distribution of the latents [B, embed_dim, H//8, W//8] of pictures [B, 3, H, W] in [-1, 1]."""
-        h = self.encoder(x.to(self.dtype, memory_format=torch.channels_last))
-        return DiagonalGaussian.of_moments(self.quant_conv(h) if self.config.use_quant_conv else h)
+        x = x.to(self.dtype, memory_format=preferred_format(x))
+        with quick_convolutions(x):
+            h = self.encoder(x)
+            return DiagonalGaussian.of_moments(self.quant_conv(h) if self.config.use_quant_conv else h)
 
     def decode(self, z: Tensor) -> Tensor:
         """Pictures [B, 3, 8h, 8w], nominally in [-1, 1] and not clamped, of unscaled latents [B, embed_dim, h, w]."""
-        z = z.to(self.dtype, memory_format=torch.channels_last)
-        return self.decoder(self.post_quant_conv(z) if self.config.use_quant_conv else z)
+        z = z.to(self.dtype, memory_format=preferred_format(z))
+        with quick_convolutions(z):
+            return self.decoder(self.post_quant_conv(z) if self.config.use_quant_conv else z)
 
 
 class Encoder(nn.Module):

@@ -26,7 +26,7 @@ CONFIG: dict[str, Any] = {
     "unet": {"config": {"model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": [1, 1], "transformer_depth": [0, 1], "num_heads": 8,
                         "context_dim": 32},
              "text": {"width": 32, "layers": 2, "heads": 2, "mlp_ratio": 2}, "minutes": 9, "lr": 0.001, "batch": 2, "ema": 0.9,
-             "min_snr_gamma": 5.0, "eye_extra": 2.0, "seed": 7, "pictures": 12, "warmup": 10, "decay_from": 0.4},
+             "min_snr_gamma": 5.0, "snr_floor": 0.1, "eye_extra": 2.0, "seed": 7, "pictures": 12, "warmup": 10, "decay_from": 0.4},
 }
 
 

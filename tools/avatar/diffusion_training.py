@@ -1,4 +1,4 @@
-"""Text encoder and UNet: noise prediction on cached latents with min-SNR weights (Hang et al. 2023) and caption drop-out."""
+"""Text encoder and UNet: noise prediction on cached latents, min-SNR weights (Hang et al. 2023) with a floor, caption drop-out."""
 
 from __future__ import annotations
 
@@ -111,14 +111,17 @@ class LatentBatches(IterableDataset):
 class DiffusionTraining(pl.LightningModule):
     """Trains an AvatarNet to predict noise."""
 
-    def __init__(self, net: AvatarNet, lr: float, gamma: float, skip_share: float = 0.1) -> None:
+    def __init__(self, net: AvatarNet, lr: float, gamma: float, floor: float, skip_share: float = 0.1) -> None:
         super().__init__()
         self.net, self.ema = net, frozen_copy(net)
         self.lr, self.gamma, self.skip_share = lr, gamma, skip_share
         self.register_buffer("alphas", alphas_cumprod(), persistent=False)
         snr = self.alphas / (1 - self.alphas)
-        weights = (snr.clamp(max=gamma) / snr).double().cumsum(0)
-        self.register_buffer("share", weights / weights[-1], persistent=False)
+        # Noise prediction all but ignores what the text decides, colours and layout, at the highest noise levels: the floor lifts their weight.
+        root = (snr.clamp(floor, gamma) / snr).sqrt()
+        share = root.double().cumsum(0)
+        self.register_buffer("share", share / share[-1], persistent=False)
+        self.register_buffer("weight", root * (root.sum() / root.square().sum()), persistent=False)
         self.bands = [0.0, 0.0, 0.0]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -128,7 +131,7 @@ class DiffusionTraining(pl.LightningModule):
         return torch.optim.AdamW(groups, self.lr, betas=(0.9, 0.98), fused=True)
 
     def draw_times(self, count: int) -> Tensor:
-        """Timesteps [count], each as likely as its min-SNR weight is high (so the loss needs no weights), evenly spread over the batch."""
+        """Timesteps [count], evenly spread over the batch, as likely as the root of their weight; the loss takes the other root."""
         spread = (torch.arange(count, device=self.share.device) + torch.rand(count, device=self.share.device)) / count
         return torch.searchsorted(self.share, spread.double()).clamp(max=999)
 
@@ -141,7 +144,7 @@ class DiffusionTraining(pl.LightningModule):
         skip = bool(torch.rand(()) < self.skip_share)
         predicted = self.net(alpha.sqrt() * latents + (1 - alpha).sqrt() * noise, t, ids, skip)
         error = ((predicted - noise).square() * weights).mean((1, 2, 3))
-        loss = error.mean()
+        loss = (error * self.weight[t]).mean()
         for band in range(3):
             part = error.detach()[(t >= 333 * band) & (t < 333 * (band + 1))]
             if len(part):
@@ -160,7 +163,7 @@ def train(config: dict[str, Any], folder: Path, resume: bool, steps: int = -1) -
     pl.seed_everything(part["seed"], verbose=False)
     vocabulary, checkpoint = SmallVocabulary(), folder / "unet.ckpt"
     net = build_net(config, vocabulary)
-    module = DiffusionTraining(net, part["lr"], part["min_snr_gamma"])
+    module = DiffusionTraining(net, part["lr"], part["min_snr_gamma"], part["snr_floor"])
     torch.manual_seed(part["seed"] + 1000 * (rank() + 1))
     batches = LatentBatches(folder, vocabulary, part["batch"], part["seed"], part["eye_extra"])
     if resume and checkpoint.exists():

@@ -114,6 +114,7 @@ def export(config: dict[str, Any], folder: Path, out: Path, raw: bool = False) -
     settings_draft = settings.with_suffix(".draft-yaml")
     settings_draft.write_text(yaml.safe_dump(model_yaml(config), sort_keys=False))
     settings_draft.replace(settings)
+    draft.chmod(0o644)
     draft.replace(out)
     return out
 
