@@ -40,8 +40,16 @@ def product() -> Generate:
         pictures = []
         for prompt, seed in zip(prompts, seeds, strict=True):
             request = StableDiffusionProcessingTxt2Img(
-                prompt=prompt, negative_prompt=negative, seed=seed, cfg_scale=cfg, steps=steps, width=SIZE, height=SIZE,
-                sampler_name="DPM++ 2M", do_not_save_samples=True, do_not_save_grid=True,
+                prompt=prompt,
+                negative_prompt=negative,
+                seed=seed,
+                cfg_scale=cfg,
+                steps=steps,
+                width=SIZE,
+                height=SIZE,
+                sampler_name="DPM++ 2M",
+                do_not_save_samples=True,
+                do_not_save_grid=True,
             )
             pictures.append(np.asarray(engine.run(request).images[0].convert("RGB")))
         return np.stack(pictures)
@@ -71,9 +79,17 @@ def own() -> Generate:
     return generate
 
 
-def batched(generate: Generate, prompts: Sequence[str], first_seed: int, negative: str = "", cfg: float = 7.0, steps: int = 20) -> np.ndarray:
+def batched(
+    generate: Generate, prompts: Sequence[str], first_seed: int, negative: str = "", cfg: float = 7.0, steps: int = 20
+) -> np.ndarray:
     parts = [
-        generate(prompts[i : i + BATCH], range(first_seed + i, first_seed + min(i + BATCH, len(prompts))), negative, cfg, steps)
+        generate(
+            prompts[i : i + BATCH],
+            range(first_seed + i, first_seed + min(i + BATCH, len(prompts))),
+            negative,
+            cfg,
+            steps,
+        )
         for i in range(0, len(prompts), BATCH)
     ]
     return np.concatenate(parts)
@@ -121,7 +137,10 @@ def steering(judge: classifier.Judge, generate: Generate, count: int) -> dict[st
     early, late = rest.format("[pink hair:blue hair:0.9]"), rest.format("[pink hair:blue hair:0.1]")
     mild = rest.format("pink hair, blue hair")
     return {
-        "pink: (pink hair:0.6) -> (pink hair:1.4)": (hair(mild.replace("pink hair", "(pink hair:0.6)"), pink), hair(mild.replace("pink hair", "(pink hair:1.4)"), pink)),
+        "pink: (pink hair:0.6) -> (pink hair:1.4)": (
+            hair(mild.replace("pink hair", "(pink hair:0.6)"), pink),
+            hair(mild.replace("pink hair", "(pink hair:1.4)"), pink),
+        ),
         "pink: negative 'pink hair' -> none": (hair(free, pink, "pink hair"), hair(free, pink)),
         "pink: CFG 1 -> CFG 7": (hair(named, pink, cfg=1.0), hair(named, pink)),
         "blue: 'pink hair' -> [pink hair:blue hair:0.5]": (hair(named, blue), hair(both, blue)),
@@ -133,7 +152,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--own", action="store_true", help="the trainer's own sampler (no emphasis, no editing)")
     parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--pairs", type=int, default=12, help="pictures per side of each steering test; 0 leaves them out")
+    parser.add_argument(
+        "--pairs", type=int, default=12, help="pictures per side of each steering test; 0 leaves them out"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sheet", type=Path, help="write the first 64 pictures, unselected, as one sheet")
     arguments = parser.parse_args()
@@ -157,7 +178,9 @@ def main() -> None:
     for name, (low, high) in pairs.items():
         print(f"{name:62s} {low:.2f} -> {high:.2f}  {'right' if high > low else 'WRONG'}")
     if arguments.json:
-        arguments.json.write_text(json.dumps({"shares": shares, "drawings": control, "steering": pairs, "seconds": seconds}, indent=1))
+        arguments.json.write_text(
+            json.dumps({"shares": shares, "drawings": control, "steering": pairs, "seconds": seconds}, indent=1)
+        )
 
 
 if __name__ == "__main__":

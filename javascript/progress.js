@@ -42,6 +42,7 @@ function requestProgress(id, container, gallery, atEnd, onProgress, inactivityTi
         if (preview) preview.remove();
         atEnd();
     };
+    const period = () => Number(opts.live_preview_refresh_period) || 500;
     const ask = () => {
         if (over) return;
         request("./internal/progress", {id_task: id, id_live_preview: previewId, live_preview: Boolean(preview)}, (answer) => {
@@ -54,7 +55,7 @@ function requestProgress(id, container, gallery, atEnd, onProgress, inactivityTi
             wasActive = wasActive || answer.active;
             if (onProgress) onProgress(answer);
             if (answer.completed || isLost) end();
-            else setTimeout(ask, Number(opts.live_preview_refresh_period) || 500);
+            else setTimeout(ask, answer.active ? period() : Math.min(period(), 250));
         }, end);
     };
     ask();

@@ -33,6 +33,11 @@ function followTask(tab, id) {
     });
 }
 
+// The task whose progress the tab shows, "" while there is none.
+function followedTask(tab) {
+    return gradioApp().getElementById(`${tab}_gallery_container`)?.dataset.task || "";
+}
+
 function create_submit_args(args) {
     return Array.from(args);
 }

@@ -18,6 +18,6 @@ def follow(job: Job, *, quiet: bool = False) -> None:
     with tqdm(total=100, bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}", leave=False, file=sys.stderr) as bar:
         while not job.finished:
             state = job.progress
-            bar.set_description_str(state.textinfo or (f"step {state.sampling_step}/{state.sampling_steps}" if state.job_count else "loading"))
+            bar.set_description_str(state.textinfo or f"step {state.sampling_step}/{state.sampling_steps}")
             bar.update(round(100 * state.fraction) - bar.n)
             job.finished_within(0.1)

@@ -130,10 +130,11 @@ class Engine:
             self._run(job)
 
     def _run(self, job: Job) -> None:
-        from modules.pipeline.process import process_images
-
         self.current, job.state = job, "running"
+        job.progress.textinfo = "Starting…"  # the first import of torch takes seconds
         try:
+            from modules.pipeline.process import process_images
+
             result = process_images(job.request, self._runtime(job))
         except Exception as error:
             log.debug("job %s failed", job.id, exc_info=True)

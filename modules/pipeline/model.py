@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from modules.weights.architecture import Prediction
 from modules.weights.loader import probe_prediction
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class DiffusionModel:
         return self.spec.family in ("sdxl", "sdxl-inpaint", "sdxl-refiner", "ssd-1b", "vega")
 
     @cached_property
-    def prediction(self) -> str:
+    def prediction(self) -> Prediction:
         """What the UNet predicts: "eps" or "v"; probed where the file's shapes leave it open."""
         return self.spec.prediction or probe_prediction(self.checkpoint.unet)
 

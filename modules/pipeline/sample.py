@@ -10,7 +10,8 @@ from torch import Tensor
 
 from modules.diffusion.plan import SamplingPlan, plan_txt2img
 from modules.diffusion.rng import ImageRNG
-from modules.diffusion.sampling import initial_latent, run as walk
+from modules.diffusion.sampling import initial_latent
+from modules.diffusion.sampling import run as walk
 from modules.diffusion.schedule import DiscreteSchedule, apply_overrides
 from modules.pipeline.conditions import BatchConditions, ConditionBuilder
 from modules.pipeline.guided import GuidedModel

@@ -7,6 +7,7 @@ with it and leaves the job alone.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from modules.ui.results import comments_html, error_html, gallery_items, infotex
 if TYPE_CHECKING:
     from modules.engine.engine import Engine
     from modules.engine.jobs import Job
+    from modules.pipeline.processing import StableDiffusionProcessing
     from modules.ui.parts.output import OutputPanel
     from modules.ui.parts.toprow import TopRow
 
@@ -29,7 +31,40 @@ OUTPUT_SETTINGS = (
 )  # fmt: skip
 
 
-def txt2img_handler(engine: Engine) -> Callable[..., tuple[Any, ...]]:
+class Stops:
+    """Stops the task that a page asks to stop, also one that has not reached the engine yet.
+
+    A click on Interrupt may overtake the request it is meant for.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._early: set[str] = set()
+        self._lock = threading.Lock()
+
+    def submit(self, request: StableDiffusionProcessing, task_id: str) -> Job:
+        """Hand a request to the engine; if its stop came first, it ends before its first picture."""
+        with self._lock:
+            job = self._engine.submit(request, task_id or None)
+            if task_id in self._early:
+                self._early.discard(task_id)
+                job.progress.interrupt()
+            return job
+
+    def interrupt(self, task_id: str) -> None:
+        """Stop a page's task, waiting or running; without a task whatever runs."""
+        if not task_id:
+            self._engine.interrupt()
+            return
+        with self._lock:
+            job = self._engine.job(task_id)
+            if job is None:
+                self._early.add(task_id)
+            elif not job.finished:
+                job.progress.interrupt()
+
+
+def txt2img_handler(engine: Engine, stops: Stops) -> Callable[..., tuple[Any, ...]]:
     """The function behind Generate: (task id, the values of `FIELDS` …) -> gallery, JSON, infotext, comments, error."""
 
     folders = output_folders(engine)
@@ -37,7 +72,7 @@ def txt2img_handler(engine: Engine) -> Callable[..., tuple[Any, ...]]:
     def generate(task_id: str, *values: Any) -> tuple[Any, ...]:
         try:
             request = txt2img_request(dict(zip(FIELDS, values, strict=True)))
-            return show(engine.submit(request, task_id or None), folders)
+            return show(stops.submit(request, task_id), folders)
         except Exception as error:
             return failure(error)
 
@@ -62,9 +97,11 @@ def restore_handler(engine: Engine) -> Callable[[str], tuple[Any, ...]]:
 def show(job: Job, folders: Sequence[Path]) -> tuple[Any, ...]:
     """Wait for a job and lay out its result; raises what the job raised."""
     processed = job.wait()
+    if not processed.images:  # stopped before the first one: what is shown stays
+        return gr.skip(), gr.skip(), gr.skip(), comments_html(processed), ""
     infotexts = processed.infotexts
     return (
-        gr.Gallery(gallery_items(processed, folders), selected_index=0 if processed.images else None),
+        gr.Gallery(gallery_items(processed, folders), selected_index=0),
         processed.js(),
         infotext_html(infotexts[0] if infotexts else ""),
         comments_html(processed),
@@ -86,7 +123,7 @@ def output_folders(engine: Engine) -> list[Path]:
 
 
 def connect_generate(
-    tab: str, engine: Engine, top: TopRow, output: OutputPanel, inputs: Sequence[Any], handler: Callable[..., Any]
+    tab: str, engine: Engine, stops: Stops, top: TopRow, output: OutputPanel, inputs: Sequence[Any], handler: Callable[..., Any]
 ) -> None:
     """Wire a tab's Generate, Interrupt and Skip, and the return of a job that outlived its page."""
     task = gr.Textbox(elem_id=f"{tab}_task_id", visible=False)
@@ -97,7 +134,7 @@ def connect_generate(
     capital = tab.capitalize()
     top.generate.click(handler, inputs=[task, *inputs], outputs=outputs, js=_js(_SUBMIT[tab]), **waiting)
     restore.click(restore_handler(engine), inputs=[task], outputs=outputs, js=_js(f"restoreProgress{capital}"), **waiting)
-    top.interrupt.click(engine.interrupt, queue=False, **quiet)
+    top.interrupt.click(stops.interrupt, inputs=[task], js=f"() => followedTask('{tab}')", queue=False, **quiet)
     top.skip.click(engine.skip, queue=False, **quiet)
     top.clear.click(
         None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from modules.ui.defaults import opening_values
-from modules.ui.generate import connect_generate, txt2img_handler
+from modules.ui.generate import Stops, connect_generate, txt2img_handler
 from modules.ui.parts.dimensions import Dimensions, dimensions
 from modules.ui.parts.output import output_panel
 from modules.ui.parts.sampling import sampling_controls
@@ -59,6 +59,7 @@ def txt2img_tab(engine: Engine) -> Txt2ImgTab:
             "seed_resize_from_h": seed.resize_from_h,
         }
         inputs = [by_field[name] for name in FIELDS]
-        connect_generate("txt2img", engine, top, output, inputs, txt2img_handler(engine))
+        stops = Stops(engine)
+        connect_generate("txt2img", engine, stops, top, output, inputs, txt2img_handler(engine, stops))
         connect_reuse(seed, output.generation_info)
     return Txt2ImgTab(top.prompt, top.negative_prompt, size)

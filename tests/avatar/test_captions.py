@@ -26,9 +26,16 @@ def test_captions_are_true(seed: int) -> None:
         assert "no humans" not in text
         colors = {tag.split()[0] for tag in tags if tag.endswith(" hair") and tag.split()[0] in COLORS}
         assert colors <= {attributes.hair, attributes.hair2}
-        assert all(tag.split()[0] == attributes.eyes for tag in tags if tag.endswith(" eyes") and tag.split()[0] in COLORS)
-        assert all(word not in text for outfit, word in OUTFIT_WORDS.items() if outfit != attributes.outfit and word not in OUTFIT_WORDS[attributes.outfit]
-                   and word not in ("shirt", "uniform", "operator", "suit", "dress", "armor", "coat"))
+        assert all(
+            tag.split()[0] == attributes.eyes for tag in tags if tag.endswith(" eyes") and tag.split()[0] in COLORS
+        )
+        assert all(
+            word not in text
+            for outfit, word in OUTFIT_WORDS.items()
+            if outfit != attributes.outfit
+            and word not in OUTFIT_WORDS[attributes.outfit]
+            and word not in ("shirt", "uniform", "operator", "suit", "dress", "armor", "coat")
+        )
     else:
         assert not any(word in text for word in ("1girl", "1boy", " eyes,"))
 

@@ -14,14 +14,25 @@ from tools.avatar.render import render
 
 BASE = Portrait("girl", "straight", "long", "brown", None, "blue", "smile", "shirt jeans", "gray", (), (), "white")
 FIELDS = {
-    "gender": table.GENDERS, "style": table.HAIR_STYLES, "length": table.LENGTHS, "hair": table.COLORS, "eyes": table.COLORS,
-    "expression": table.EXPRESSIONS, "outfit": table.OUTFITS, "cloth": table.COLORS, "background": table.COLORS,
-    "hair2": (None, "blue", "pink"), "props": ((), *((prop,) for prop in table.PROPS)), "traits": ((), *((trait,) for trait in table.TRAITS)),
+    "gender": table.GENDERS,
+    "style": table.HAIR_STYLES,
+    "length": table.LENGTHS,
+    "hair": table.COLORS,
+    "eyes": table.COLORS,
+    "expression": table.EXPRESSIONS,
+    "outfit": table.OUTFITS,
+    "cloth": table.COLORS,
+    "background": table.COLORS,
+    "hair2": (None, "blue", "pink"),
+    "props": ((), *((prop,) for prop in table.PROPS)),
+    "traits": ((), *((trait,) for trait in table.TRAITS)),
 }
 
 
 def test_the_dictionary_is_covered() -> None:
-    counts = [len(values) for values in (table.HAIR_STYLES, table.COLORS, table.EXPRESSIONS, table.OUTFITS, table.PROPS)]
+    counts = [
+        len(values) for values in (table.HAIR_STYLES, table.COLORS, table.EXPRESSIONS, table.OUTFITS, table.PROPS)
+    ]
     assert counts == [15, 13, 12, 15, 9]
 
 

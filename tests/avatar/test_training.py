@@ -20,13 +20,41 @@ from tools.avatar.vae_training import VAETraining, to_input
 from tools.avatar.warm_start import warm_start
 
 CONFIG: dict[str, Any] = {
-    "data": {"count": 12, "size": 32, "seed": 3}, "workers": 1, "threads": 1,
-    "vae": {"config": {"ch": 64, "ch_mult": [1, 1, 1, 2], "num_res_blocks": 1}, "minutes": 9, "lr": 0.001, "kl_weight": 1e-4, "batch": 1,
-            "crop": 32, "ema": 0.9, "decoder_minutes": 9},
-    "unet": {"config": {"model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": [1, 1], "transformer_depth": [0, 1], "num_heads": 8,
-                        "context_dim": 32},
-             "text": {"width": 32, "layers": 2, "heads": 2, "mlp_ratio": 2}, "minutes": 9, "lr": 0.001, "batch": 2, "ema": 0.9,
-             "min_snr_gamma": 5.0, "snr_floor": 0.1, "eye_extra": 2.0, "seed": 7, "pictures": 12, "warmup": 10, "decay_from": 0.4},
+    "data": {"count": 12, "size": 32, "seed": 3},
+    "workers": 1,
+    "threads": 1,
+    "vae": {
+        "config": {"ch": 64, "ch_mult": [1, 1, 1, 2], "num_res_blocks": 1},
+        "minutes": 9,
+        "lr": 0.001,
+        "kl_weight": 1e-4,
+        "batch": 1,
+        "crop": 32,
+        "ema": 0.9,
+        "decoder_minutes": 9,
+    },
+    "unet": {
+        "config": {
+            "model_channels": 32,
+            "channel_mult": [1, 2],
+            "num_res_blocks": [1, 1],
+            "transformer_depth": [0, 1],
+            "num_heads": 8,
+            "context_dim": 32,
+        },
+        "text": {"width": 32, "layers": 2, "heads": 2, "mlp_ratio": 2},
+        "minutes": 9,
+        "lr": 0.001,
+        "batch": 2,
+        "ema": 0.9,
+        "min_snr_gamma": 5.0,
+        "snr_floor": 0.1,
+        "eye_extra": 2.0,
+        "seed": 7,
+        "pictures": 12,
+        "warmup": 10,
+        "decay_from": 0.4,
+    },
 }
 
 
@@ -80,7 +108,9 @@ def test_export_has_the_sd1_layout(run: Path, tmp_path: Path) -> None:
 def test_exported_latents_have_the_standard_scale(run: Path) -> None:
     tensors, _ = export.checkpoint_tensors(CONFIG, run)
     vae = AutoencoderKL(VAEConfig(**train.tupled(CONFIG["vae"]["config"])))
-    vae.load_state_dict({key[18:]: value.float() for key, value in tensors.items() if key.startswith("first_stage_model.")})
+    vae.load_state_dict(
+        {key[18:]: value.float() for key, value in tensors.items() if key.startswith("first_stage_model.")}
+    )
     pictures = to_input(np.array(dataset.Drawings(run / "data").pictures[:12]))
     with torch.no_grad():
         latents = vae.encode(pictures).mode()

@@ -6,18 +6,69 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COLORS = ("black", "blue", "brown", "golden", "blonde", "gray", "green", "orange", "pink", "purple", "red", "white", "yellow")
+COLORS = (
+    "black",
+    "blue",
+    "brown",
+    "golden",
+    "blonde",
+    "gray",
+    "green",
+    "orange",
+    "pink",
+    "purple",
+    "red",
+    "white",
+    "yellow",
+)
 HAIR_STYLES = (
-    "straight", "pony tail", "twin tail", "side pony tail", "curly", "messy", "wavy", "hime cut", "drill",
-    "hair bun", "double bun", "braid", "twin braids", "dreadlocks", "swept back",
+    "straight",
+    "pony tail",
+    "twin tail",
+    "side pony tail",
+    "curly",
+    "messy",
+    "wavy",
+    "hime cut",
+    "drill",
+    "hair bun",
+    "double bun",
+    "braid",
+    "twin braids",
+    "dreadlocks",
+    "swept back",
 )
 LENGTHS = ("long", "short")
 EXPRESSIONS = (
-    "empty eyes", "heart in pupils", "blush", "sad", "crying", "bright", "smile", "angry", "evil", "serious", "shameful", "sleepy",
+    "empty eyes",
+    "heart in pupils",
+    "blush",
+    "sad",
+    "crying",
+    "bright",
+    "smile",
+    "angry",
+    "evil",
+    "serious",
+    "shameful",
+    "sleepy",
 )
 OUTFITS = (
-    "kimono", "plate armor", "maid uniform", "school uniform", "hanbok", "overalls", "shirt jeans", "military operator",
-    "furry pajamas", "tuxedo", "wedding dress", "sweatsuit", "police uniform", "spacesuit", "trench coat",
+    "kimono",
+    "plate armor",
+    "maid uniform",
+    "school uniform",
+    "hanbok",
+    "overalls",
+    "shirt jeans",
+    "military operator",
+    "furry pajamas",
+    "tuxedo",
+    "wedding dress",
+    "sweatsuit",
+    "police uniform",
+    "spacesuit",
+    "trench coat",
 )
 PROPS = ("sunglasses", "gloves", "earrings", "choker", "wings", "halo", "hair ribbon", "hair band", "fedora")
 TRAITS = ("cat ears", "cyberpunk", "furry")
@@ -85,9 +136,18 @@ def sample_portrait(rng: np.random.Generator) -> Portrait:
         traits = tuple(trait for trait in traits if trait != "cat ears")
     second = _choice(rng, tuple(color for color in COLORS if color != hair)) if rng.random() < 0.1 else None
     return Portrait(
-        gender=_choice(rng, GENDERS), style=_choice(rng, HAIR_STYLES), length=_choice(rng, LENGTHS), hair=hair, hair2=second,
-        eyes=_choice(rng, COLORS), expression=_choice(rng, EXPRESSIONS), outfit=outfit, cloth=_choice(rng, COLORS),
-        props=props, traits=traits, background=_choice(rng, COLORS),
+        gender=_choice(rng, GENDERS),
+        style=_choice(rng, HAIR_STYLES),
+        length=_choice(rng, LENGTHS),
+        hair=hair,
+        hair2=second,
+        eyes=_choice(rng, COLORS),
+        expression=_choice(rng, EXPRESSIONS),
+        outfit=outfit,
+        cloth=_choice(rng, COLORS),
+        props=props,
+        traits=traits,
+        background=_choice(rng, COLORS),
     )
 
 

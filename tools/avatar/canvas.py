@@ -27,7 +27,9 @@ def rotation_about(angle: float, cx: float, cy: float) -> np.ndarray:
 @lru_cache(maxsize=8)
 def _catmull_rom(steps: int) -> np.ndarray:
     t = np.arange(steps) / steps
-    return 0.5 * np.stack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3], axis=1)
+    return 0.5 * np.stack(
+        [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3], axis=1
+    )
 
 
 def smooth(points: Points, closed: bool = True, steps: int = 5) -> np.ndarray:
@@ -39,7 +41,9 @@ def smooth(points: Points, closed: bool = True, steps: int = 5) -> np.ndarray:
     return curve if closed else np.concatenate([curve, p[-1:]])
 
 
-def ellipse(cx: float, cy: float, rx: float, ry: float | None = None, start: float = 0.0, end: float = 360.0, n: int = 28) -> np.ndarray:
+def ellipse(
+    cx: float, cy: float, rx: float, ry: float | None = None, start: float = 0.0, end: float = 360.0, n: int = 28
+) -> np.ndarray:
     """Points on an ellipse's arc, degrees clockwise from the right."""
     t = np.radians(np.linspace(start, end, n, endpoint=end - start < 360))
     return np.stack([cx + rx * np.cos(t), cy + (rx if ry is None else ry) * np.sin(t)], axis=1)
@@ -78,7 +82,9 @@ class Canvas:
         q = p @ self.matrix[:2, :2].T + self.matrix[:2, 2]
         return np.rint((q * self.side - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
 
-    def fill(self, points: Points, color: Color, *, alpha: float = 1.0, edge: Color | None = None, width: float = 1.0) -> None:
+    def fill(
+        self, points: Points, color: Color, *, alpha: float = 1.0, edge: Color | None = None, width: float = 1.0
+    ) -> None:
         """A filled polygon, with an outline where `edge` is given (`width` in 1/128 of the side)."""
         if len(points) < 3:
             return

@@ -17,8 +17,14 @@ from tools.avatar import dataset
 from tools.avatar.attributes import COLORS, EXPRESSIONS, HAIR_STYLES, LENGTHS, OUTFITS, Attributes, Landscape
 
 HEADS: dict[str, tuple[str, ...]] = {
-    "hair": COLORS, "eyes": COLORS, "style": HAIR_STYLES, "outfit": OUTFITS, "background": COLORS, "length": LENGTHS,
-    "expression": EXPRESSIONS, "kind": ("person", "scenery"),
+    "hair": COLORS,
+    "eyes": COLORS,
+    "style": HAIR_STYLES,
+    "outfit": OUTFITS,
+    "background": COLORS,
+    "length": LENGTHS,
+    "expression": EXPRESSIONS,
+    "kind": ("person", "scenery"),
 }
 FOLDER = Path("training/avatar-judge")
 TRAIN_SEED, TEST_SEED, SIZE = 990_001, 990_002, 128
@@ -48,9 +54,15 @@ class Judge(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.whole = nn.Sequential(_stage(3, 32), _stage(32, 64), _stage(64, 96), _stage(96, 128), nn.Flatten(), nn.Dropout(0.2))
-        self.strip = nn.Sequential(_stage(3, 24), _stage(24, 48), _stage(48, 64), _stage(64, 64), nn.Flatten(), nn.Dropout(0.2))
-        self.heads = nn.ModuleDict({name: nn.Linear(128 * 16 + 64 * 3 * 6, len(names)) for name, names in HEADS.items()})
+        self.whole = nn.Sequential(
+            _stage(3, 32), _stage(32, 64), _stage(64, 96), _stage(96, 128), nn.Flatten(), nn.Dropout(0.2)
+        )
+        self.strip = nn.Sequential(
+            _stage(3, 24), _stage(24, 48), _stage(48, 64), _stage(64, 64), nn.Flatten(), nn.Dropout(0.2)
+        )
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(128 * 16 + 64 * 3 * 6, len(names)) for name, names in HEADS.items()}
+        )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         features = torch.cat([self.whole(functional.avg_pool2d(x, 2)), self.strip(x[..., _EYES[0], _EYES[1]])], 1)
@@ -68,7 +80,11 @@ def disturb(x: Tensor) -> Tensor:
     n = len(x)
     soft = functional.interpolate(functional.avg_pool2d(x, 2), scale_factor=2, mode="bilinear")
     x = torch.lerp(x, soft, torch.rand(n, 1, 1, 1))
-    x = x * (1 + 0.1 * torch.randn(n, 1, 1, 1)) + 0.06 * torch.randn(n, 3, 1, 1) + 0.12 * torch.rand(n, 1, 1, 1) * torch.randn_like(x)
+    x = (
+        x * (1 + 0.1 * torch.randn(n, 1, 1, 1))
+        + 0.06 * torch.randn(n, 3, 1, 1)
+        + 0.12 * torch.rand(n, 1, 1, 1) * torch.randn_like(x)
+    )
     dx, dy = (int(v) for v in torch.randint(-3, 4, (2,)))
     return torch.roll(x, (dy, dx), (2, 3)).clamp(-1, 1)
 
@@ -87,7 +103,12 @@ def train(count: int, epochs: int, batch: int = 64) -> Judge:
         x = torch.from_numpy(np.array(drawings.pictures[np.sort(rows)])).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
         wanted = targets[np.sort(rows)]
         logits = judge.train()(disturb(x))
-        loss = torch.stack([functional.cross_entropy(value, wanted[:, i], ignore_index=IGNORE) for i, value in enumerate(logits.values())]).sum()
+        loss = torch.stack(
+            [
+                functional.cross_entropy(value, wanted[:, i], ignore_index=IGNORE)
+                for i, value in enumerate(logits.values())
+            ]
+        ).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

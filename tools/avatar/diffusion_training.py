@@ -97,7 +97,9 @@ class LatentBatches(IterableDataset):
         self.drawings, self.latents = Drawings(folder / "data"), np.load(folder / "latents.npy")
         self.vocabulary, self.batch, self.seed = vocabulary, batch, seed
         side = self.latents.shape[-1]
-        self.weights = np.stack([eye_weights(eyes, side, eye_extra) for eyes in self.drawings.eyes[: len(self.latents)]])[:, None]
+        self.weights = np.stack(
+            [eye_weights(eyes, side, eye_extra) for eyes in self.drawings.eyes[: len(self.latents)]]
+        )[:, None]
         self.start = 0
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -105,7 +107,11 @@ class LatentBatches(IterableDataset):
             rng = np.random.default_rng((self.seed, rank(), step))
             rows = rng.integers(len(self.latents), size=self.batch)
             ids = np.stack([self.vocabulary.encode(caption(self.drawings.attributes[row], rng)) for row in rows])
-            yield torch.from_numpy(self.latents[rows]).float(), torch.from_numpy(ids), torch.from_numpy(self.weights[rows])
+            yield (
+                torch.from_numpy(self.latents[rows]).float(),
+                torch.from_numpy(ids),
+                torch.from_numpy(self.weights[rows]),
+            )
 
 
 class DiffusionTraining(pl.LightningModule):
@@ -148,7 +154,9 @@ class DiffusionTraining(pl.LightningModule):
         for band in range(3):
             part = error.detach()[(t >= 333 * band) & (t < 333 * (band + 1))]
             if len(part):
-                self.bands[band] = 0.98 * self.bands[band] + 0.02 * float(part.mean()) if self.bands[band] else float(part.mean())
+                self.bands[band] = (
+                    0.98 * self.bands[band] + 0.02 * float(part.mean()) if self.bands[band] else float(part.mean())
+                )
         return {"loss": loss}
 
     def report(self) -> str:

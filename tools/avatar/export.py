@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from modules.prompt.tokenizer import Tokenizer
-from tools.avatar.diffusion_training import SCALE_FACTOR, build_net, load_vae
+from tools.avatar.diffusion_training import SCALE_FACTOR, load_vae
 from tools.avatar.tokens import SmallVocabulary
 
 VOCABULARY = 49408
@@ -44,7 +44,9 @@ def unet_weights(folder: Path, raw: bool = False) -> tuple[dict[str, Tensor], in
     """The averaged (or the raw) weights of the last checkpoint, and its step."""
     checkpoint = torch.load(folder / "unet.ckpt", weights_only=False, map_location="cpu")
     prefix = "net." if raw else "ema."
-    return {k[len(prefix) :]: v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}, checkpoint["global_step"]
+    return {k[len(prefix) :]: v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}, checkpoint[
+        "global_step"
+    ]
 
 
 def checkpoint_tensors(config: dict[str, Any], folder: Path, raw: bool = False) -> tuple[dict[str, Tensor], int]:
@@ -61,7 +63,9 @@ def checkpoint_tensors(config: dict[str, Any], folder: Path, raw: bool = False) 
             tensors[f"cond_stage_model.transformer.{TOKEN_KEY}"] = spread_tokens(value, vocabulary)
         elif key.startswith("text."):
             tensors[f"cond_stage_model.transformer.{key[5:]}"] = value
-    halves = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in tensors.items()}
+    halves = {
+        key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in tensors.items()
+    }
     return halves, step
 
 
@@ -76,35 +80,82 @@ def model_yaml(config: dict[str, Any]) -> dict[str, Any]:
     unet, text, vae = config["unet"]["config"], config["unet"]["text"], config["vae"]["config"]
     resolutions = [2**level for level, depth in enumerate(unet["transformer_depth"]) if depth]
     unet_params = {
-        "image_size": config["data"]["size"] // 8, "in_channels": 4, "out_channels": 4, "model_channels": unet["model_channels"],
-        "attention_resolutions": resolutions[::-1], "num_res_blocks": unet["num_res_blocks"][0], "channel_mult": unet["channel_mult"],
-        "num_heads": unet["num_heads"], "use_spatial_transformer": True, "transformer_depth": 1, "context_dim": unet["context_dim"],
-        "use_checkpoint": False, "legacy": False,
+        "image_size": config["data"]["size"] // 8,
+        "in_channels": 4,
+        "out_channels": 4,
+        "model_channels": unet["model_channels"],
+        "attention_resolutions": resolutions[::-1],
+        "num_res_blocks": unet["num_res_blocks"][0],
+        "channel_mult": unet["channel_mult"],
+        "num_heads": unet["num_heads"],
+        "use_spatial_transformer": True,
+        "transformer_depth": 1,
+        "context_dim": unet["context_dim"],
+        "use_checkpoint": False,
+        "legacy": False,
     }
     ddconfig = {
-        "double_z": True, "z_channels": 4, "resolution": config["data"]["size"], "in_channels": 3, "out_ch": 3, "ch": vae["ch"],
-        "ch_mult": vae["ch_mult"], "num_res_blocks": vae["num_res_blocks"], "attn_resolutions": [], "dropout": 0.0,
+        "double_z": True,
+        "z_channels": 4,
+        "resolution": config["data"]["size"],
+        "in_channels": 3,
+        "out_ch": 3,
+        "ch": vae["ch"],
+        "ch_mult": vae["ch_mult"],
+        "num_res_blocks": vae["num_res_blocks"],
+        "attn_resolutions": [],
+        "dropout": 0.0,
     }
     text_config = {
-        "width": text["width"], "layers": text["layers"], "heads": text["heads"], "context_length": 77, "vocab_size": VOCABULARY,
-        "mlp_ratio": text["mlp_ratio"], "activation": "quick_gelu",
+        "width": text["width"],
+        "layers": text["layers"],
+        "heads": text["heads"],
+        "context_length": 77,
+        "vocab_size": VOCABULARY,
+        "mlp_ratio": text["mlp_ratio"],
+        "activation": "quick_gelu",
     }
-    return {"model": {"target": "ldm.models.diffusion.ddpm.LatentDiffusion", "params": {
-        "linear_start": 0.00085, "linear_end": 0.012, "timesteps": 1000, "first_stage_key": "jpg", "cond_stage_key": "txt",
-        "image_size": config["data"]["size"] // 8, "channels": 4, "conditioning_key": "crossattn", "scale_factor": SCALE_FACTOR, "use_ema": False,
-        "unet_config": {"target": "ldm.modules.diffusionmodules.openaimodel.UNetModel", "params": unet_params},
-        "first_stage_config": {"target": "ldm.models.autoencoder.AutoencoderKL", "params": {"embed_dim": 4, "ddconfig": ddconfig}},
-        "cond_stage_config": {"target": "ldm.modules.encoders.modules.FrozenCLIPEmbedder", "params": {"text_config": text_config}},
-    }}}
+    return {
+        "model": {
+            "target": "ldm.models.diffusion.ddpm.LatentDiffusion",
+            "params": {
+                "linear_start": 0.00085,
+                "linear_end": 0.012,
+                "timesteps": 1000,
+                "first_stage_key": "jpg",
+                "cond_stage_key": "txt",
+                "image_size": config["data"]["size"] // 8,
+                "channels": 4,
+                "conditioning_key": "crossattn",
+                "scale_factor": SCALE_FACTOR,
+                "use_ema": False,
+                "unet_config": {"target": "ldm.modules.diffusionmodules.openaimodel.UNetModel", "params": unet_params},
+                "first_stage_config": {
+                    "target": "ldm.models.autoencoder.AutoencoderKL",
+                    "params": {"embed_dim": 4, "ddconfig": ddconfig},
+                },
+                "cond_stage_config": {
+                    "target": "ldm.modules.encoders.modules.FrozenCLIPEmbedder",
+                    "params": {"text_config": text_config},
+                },
+            },
+        }
+    }
 
 
 def export(config: dict[str, Any], folder: Path, out: Path, raw: bool = False) -> Path:
     """Writes `out` and the .yaml beside it, each in one move."""
     tensors, step = checkpoint_tensors(config, folder, raw)
     metadata = {
-        "format": "pt", "modelspec.title": "avatar", "modelspec.architecture": "stable-diffusion-v1", "modelspec.license": "Apache-2.0",
-        "modelspec.resolution": f"{config['data']['size']}x{config['data']['size']}", "modelspec.prediction_type": "epsilon",
-        "avatar.config": json.dumps(config), "avatar.data_seed": str(config["data"]["seed"]), "avatar.steps": str(step),
+        "format": "pt",
+        "modelspec.title": "avatar",
+        "modelspec.architecture": "stable-diffusion-v1",
+        "modelspec.license": "Apache-2.0",
+        "modelspec.resolution": f"{config['data']['size']}x{config['data']['size']}",
+        "modelspec.prediction_type": "epsilon",
+        "avatar.config": json.dumps(config),
+        "avatar.data_seed": str(config["data"]["seed"]),
+        "avatar.steps": str(step),
         "avatar.samples": str(step * config["unet"]["batch"] * config["workers"]),
         "avatar.hardware": "GPU" if torch.cuda.is_available() else "CPU",
     }
@@ -128,7 +179,7 @@ def main() -> None:
     torch.set_num_threads(1)
     config = yaml.safe_load(arguments.config.read_text())
     path = export(config, Path(config["folder"]), arguments.out, arguments.raw)
-    assert VOCABULARY == Tokenizer().end_id + 1
+    assert Tokenizer().end_id + 1 == VOCABULARY
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
 
 

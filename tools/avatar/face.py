@@ -33,7 +33,22 @@ def draw_head(canvas: Canvas, skin: Color, look: Look, fur: Color | None) -> Non
     if fur is None:
         for s in (-1, 1):
             canvas.shape(ellipse(s * 1.0, 0.25, 0.16, 0.24), color)
-    canvas.shape(smooth([(-0.98, -0.3), (-0.6, -0.95), (0.6, -0.95), (0.98, -0.3), (0.97, 0.3), (jaw, 0.86), (0.0, 1.08), (-jaw, 0.86), (-0.97, 0.3)]), color)
+    canvas.shape(
+        smooth(
+            [
+                (-0.98, -0.3),
+                (-0.6, -0.95),
+                (0.6, -0.95),
+                (0.98, -0.3),
+                (0.97, 0.3),
+                (jaw, 0.86),
+                (0.0, 1.08),
+                (-jaw, 0.86),
+                (-0.97, 0.3),
+            ]
+        ),
+        color,
+    )
     if fur is not None:
         canvas.fill(ellipse(look.turn, 0.72, 0.46, 0.34), PAPER)
         canvas.fill(ellipse(look.turn, 0.52, 0.14, 0.09), INK)
@@ -67,7 +82,18 @@ class Face:
         dull = name == "empty eyes"
         canvas.fill(ellipse(ix, y + 0.02, w, h), self.iris, edge=dark(self.iris, 0.6), width=0.9)
         if name == "heart in pupils":
-            heart = np.array([(0, 0.22), (-0.19, 0.0), (-0.15, -0.14), (-0.06, -0.14), (0, -0.05), (0.06, -0.14), (0.15, -0.14), (0.19, 0.0)])
+            heart = np.array(
+                [
+                    (0, 0.22),
+                    (-0.19, 0.0),
+                    (-0.15, -0.14),
+                    (-0.06, -0.14),
+                    (0, -0.05),
+                    (0.06, -0.14),
+                    (0.15, -0.14),
+                    (0.19, 0.0),
+                ]
+            )
             canvas.fill(heart * 0.95 + (ix, y + 0.02), (255, 60, 130), edge=PAPER, width=0.7)
         elif not dull:
             canvas.fill(ellipse(ix, y + 0.03, w * 0.34, h * 0.36), dark(self.iris, 0.75))
@@ -82,16 +108,32 @@ class Face:
         outer, inner = x + s * (w + 0.1), x - s * (w + 0.08)
         top = y - h - 0.02 + drop
         if drop or slant:
-            lid = [(inner, y - h - 0.1), (outer, y - h - 0.1), (outer, top - min(slant, 0)), (inner, top + max(slant, 0.0))]
+            lid = [
+                (inner, y - h - 0.1),
+                (outer, y - h - 0.1),
+                (outer, top - min(slant, 0)),
+                (inner, top + max(slant, 0.0)),
+            ]
             canvas.fill(np.array(lid), self.skin)
-        arch = smooth([(inner, top + 0.06 + max(slant, 0)), (x, top - 0.02 + abs(slant) / 2), (outer, top + 0.1 - min(slant, 0))], closed=False)
+        arch = smooth(
+            [(inner, top + 0.06 + max(slant, 0)), (x, top - 0.02 + abs(slant) / 2), (outer, top + 0.1 - min(slant, 0))],
+            closed=False,
+        )
         canvas.line(arch, INK, 2.4 if self.look.girl else 2.0)
         if self.look.girl:
             tip = (outer + s * 0.09, top - 0.02 - min(slant, 0))
             canvas.line([(outer - s * 0.02, top + 0.09 - min(slant, 0)), tip], INK, 1.8)
 
     def _brow(self, s: float) -> None:
-        tilt = {"angry": 0.2, "evil": 0.16, "sad": -0.17, "crying": -0.17, "shameful": -0.13, "serious": 0.07, "empty eyes": -0.06}.get(self.expression, 0.0)
+        tilt = {
+            "angry": 0.2,
+            "evil": 0.16,
+            "sad": -0.17,
+            "crying": -0.17,
+            "shameful": -0.13,
+            "serious": 0.07,
+            "empty eyes": -0.06,
+        }.get(self.expression, 0.0)
         y = EYE_Y - self.look.eye_height - 0.17 + (0.06 if self.expression in ("angry", "serious") else 0.0)
         x = EYE_X * s
         arc = 0.0 if tilt > 0 else 0.06
@@ -110,7 +152,10 @@ class Face:
         elif name in ("sad", "empty eyes", "serious", "angry"):
             self._frown(name, y)
         elif name == "crying":
-            canvas.shape(self.at(smooth([(-0.17, y + 0.1), (-0.1, y - 0.08), (0.1, y - 0.08), (0.17, y + 0.1), (0, y + 0.06)])), _MOUTH)
+            canvas.shape(
+                self.at(smooth([(-0.17, y + 0.1), (-0.1, y - 0.08), (0.1, y - 0.08), (0.17, y + 0.1), (0, y + 0.06)])),
+                _MOUTH,
+            )
         elif name == "evil":
             grin = smooth([(-0.34, y - 0.14), (0, y), (0.34, y - 0.14), (0.18, y + 0.1), (-0.18, y + 0.1)])
             canvas.fill(self.at(grin), PAPER, edge=INK, width=1.1)
@@ -120,20 +165,34 @@ class Face:
         elif name == "sleepy":
             canvas.shape(self.at(ellipse(0, y, 0.08, 0.09)), _MOUTH)
         else:
-            canvas.shape(self.at(smooth([(-0.13, y - 0.07), (0.13, y - 0.07), (0.08, y + 0.12), (-0.08, y + 0.12)])), _MOUTH)
+            canvas.shape(
+                self.at(smooth([(-0.13, y - 0.07), (0.13, y - 0.07), (0.08, y + 0.12), (-0.08, y + 0.12)])), _MOUTH
+            )
 
     def _frown(self, name: str, y: float) -> None:
         bend = {"sad": 0.12, "angry": 0.1, "serious": 0.0, "empty eyes": 0.02}[name]
         w = {"empty eyes": 0.09, "serious": 0.17}.get(name, 0.18)
         if name == "angry":
-            self.canvas.fill(self.at([(-0.2, y + 0.1), (-0.14, y - 0.06), (0.14, y - 0.06), (0.2, y + 0.1)]), PAPER, edge=INK, width=1.3)
+            self.canvas.fill(
+                self.at([(-0.2, y + 0.1), (-0.14, y - 0.06), (0.14, y - 0.06), (0.2, y + 0.1)]),
+                PAPER,
+                edge=INK,
+                width=1.3,
+            )
             return
-        self.canvas.line(self.at(smooth([(-w, y + bend / 2), (0, y - bend / 2), (w, y + bend / 2)], closed=False)), INK, 1.6)
+        self.canvas.line(
+            self.at(smooth([(-w, y + bend / 2), (0, y - bend / 2), (w, y + bend / 2)], closed=False)), INK, 1.6
+        )
 
     def _signs_under(self) -> None:
         name = self.expression
         if name in ("blush", "shameful", "heart in pupils", "bright"):
-            alpha, rx = {"blush": (0.75, 0.26), "shameful": (0.85, 0.3), "heart in pupils": (0.6, 0.22), "bright": (0.35, 0.18)}[name]
+            alpha, rx = {
+                "blush": (0.75, 0.26),
+                "shameful": (0.85, 0.3),
+                "heart in pupils": (0.6, 0.22),
+                "bright": (0.35, 0.18),
+            }[name]
             for s in (-1, 1):
                 self.canvas.fill(self.at(ellipse(s * 0.64, 0.66, rx, 0.15)), _BLUSH, alpha=alpha)
         if name == "shameful":
@@ -145,7 +204,10 @@ class Face:
         name = self.expression
         if name == "crying":
             for s in (-1, 1):
-                stream = np.array([(-0.1, EYE_Y + 0.33), (0.1, EYE_Y + 0.33), (0.14, 0.95), (-0.12, 0.98)]) + (s * (EYE_X + 0.02), 0.0)
+                stream = np.array([(-0.1, EYE_Y + 0.33), (0.1, EYE_Y + 0.33), (0.14, 0.95), (-0.12, 0.98)]) + (
+                    s * (EYE_X + 0.02),
+                    0.0,
+                )
                 self.canvas.fill(self.at(stream), _TEAR, edge=light(_TEAR, 0.6), width=0.7)
         elif name == "sad":
             self.canvas.fill(self.at(ellipse(-0.74, 0.62, 0.08, 0.13)), _TEAR)

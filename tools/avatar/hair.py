@@ -15,7 +15,9 @@ TIED = ("pony tail", "twin tail", "side pony tail", "drill", "hair bun", "double
 class Hair:
     """Draws one person's hair in two passes: `back` behind the head, `front` over the face."""
 
-    def __init__(self, canvas: Canvas, style: str, length: str, color: Color, color2: Color | None, rng: np.random.Generator) -> None:
+    def __init__(
+        self, canvas: Canvas, style: str, length: str, color: Color, color2: Color | None, rng: np.random.Generator
+    ) -> None:
         self.canvas, self.style, self.long = canvas, style, length == "long"
         self.color, self.color2, self.rng = color, color2, rng
         self.split = float(rng.uniform(-0.35, 0.1))
@@ -36,7 +38,9 @@ class Hair:
 
     def strand(self, points: Points, width: float = 0.8) -> None:
         p = np.asarray(points, dtype=np.float64) * (self.volume, 1.0)
-        self.canvas.line(p, dark(self.color2 if self.color2 is not None and p[0, 1] > self.split else self.color, 0.3), width)
+        self.canvas.line(
+            p, dark(self.color2 if self.color2 is not None and p[0, 1] > self.split else self.color, 0.3), width
+        )
 
     def both(self, draw: Callable[[float], None]) -> None:
         draw(-1.0)
@@ -60,8 +64,20 @@ class Hair:
         elif name == "dreadlocks":
             self._dreads(bottom)
         elif name == "swept back" and self.long:
-            self.part(smooth([(-1.1, -0.9), (0, -1.42), (1.1, -0.9), (1.3, 0.2), (1.0, bottom - 0.3), (0.0, bottom + 0.3), (-1.0, bottom - 0.3),
-                              (-1.3, 0.2)]))
+            self.part(
+                smooth(
+                    [
+                        (-1.1, -0.9),
+                        (0, -1.42),
+                        (1.1, -0.9),
+                        (1.3, 0.2),
+                        (1.0, bottom - 0.3),
+                        (0.0, bottom + 0.3),
+                        (-1.0, bottom - 0.3),
+                        (-1.3, 0.2),
+                    ]
+                )
+            )
         elif name == "pony tail":
             self._pony()
         elif name == "twin tail":
@@ -75,7 +91,11 @@ class Hair:
         """Fringe, side locks and whatever hangs in front of the shoulders."""
         name = self.style
         if name == "hime cut":
-            self.both(lambda s: self.part(np.array([(0.78, -0.75), (1.2, -0.6), (1.22, 0.78), (0.84, 0.78), (0.86, -0.1)]) * (s, 1)))
+            self.both(
+                lambda s: self.part(
+                    np.array([(0.78, -0.75), (1.2, -0.6), (1.22, 0.78), (0.84, 0.78), (0.86, -0.1)]) * (s, 1)
+                )
+            )
             self._fringe_blunt()
         elif name == "swept back":
             self._fringe_back()
@@ -87,12 +107,27 @@ class Hair:
             self._fringe_back()
         elif name == "straight":
             self._fringe_parted()
-            self.both(lambda s: self.part(np.array([(0.9, -0.6), (1.18, -0.5), (1.2, 1.0), (1.02, 1.15), (0.95, 0.3)]) * (s, 1)))
+            self.both(
+                lambda s: self.part(
+                    np.array([(0.9, -0.6), (1.18, -0.5), (1.2, 1.0), (1.02, 1.15), (0.95, 0.3)]) * (s, 1)
+                )
+            )
         elif name == "wavy":
             self._fringe_swept()
-            self.both(lambda s: self.part(smooth(np.array([(0.9, -0.6), (1.2, -0.3), (1.08, 0.2), (1.3, 0.6), (1.12, 1.1), (0.96, 0.7), (1.02, 0.3)]) * (s, 1))))
+            self.both(
+                lambda s: self.part(
+                    smooth(
+                        np.array(
+                            [(0.9, -0.6), (1.2, -0.3), (1.08, 0.2), (1.3, 0.6), (1.12, 1.1), (0.96, 0.7), (1.02, 0.3)]
+                        )
+                        * (s, 1)
+                    )
+                )
+            )
         else:
-            {"parted": self._fringe_parted, "swept": self._fringe_swept, "spiky": lambda: self._fringe_zigzag(5, 0.28)}[self.fringe]()
+            {"parted": self._fringe_parted, "swept": self._fringe_swept, "spiky": lambda: self._fringe_zigzag(5, 0.28)}[
+                self.fringe
+            ]()
         if name == "side pony tail":
             self._side_pony()
         elif name == "drill":
@@ -110,7 +145,14 @@ class Hair:
     def _curtain(self, bottom: float, flare: float) -> None:
         w = 1.24 + (0.1 if self.long else 0.0)
         top = ellipse(0, -0.15, 1.22, 1.2, 180, 360, n=20)
-        self.part(np.concatenate([top, [(w + flare, bottom), (w * 0.4, bottom + flare), (-w * 0.4, bottom + flare), (-w - flare, bottom)]]))
+        self.part(
+            np.concatenate(
+                [
+                    top,
+                    [(w + flare, bottom), (w * 0.4, bottom + flare), (-w * 0.4, bottom + flare), (-w - flare, bottom)],
+                ]
+            )
+        )
         if self.long:
             self.both(lambda s: self.strand([(s * 1.05, 0.9), (s * 1.08, bottom - 0.1)]))
 
@@ -118,11 +160,27 @@ class Hair:
         y = np.arange(-0.2, bottom, 0.14)
         phase = float(self.rng.uniform(-0.4, 0.4))
         right = np.stack([1.3 + 0.12 * (y > 0.5) + 0.17 * np.sin(y * 6.0 + phase), y], axis=1)
-        self.part(np.concatenate([ellipse(0, -0.2, 1.22, 1.18, 180, 360, n=18), right, smooth([(1.1, bottom), (0.5, bottom + 0.2), (0, bottom), (-0.5, bottom + 0.2), (-1.1, bottom)], closed=False), mirrored(right)[::-1]]))
+        self.part(
+            np.concatenate(
+                [
+                    ellipse(0, -0.2, 1.22, 1.18, 180, 360, n=18),
+                    right,
+                    smooth(
+                        [(1.1, bottom), (0.5, bottom + 0.2), (0, bottom), (-0.5, bottom + 0.2), (-1.1, bottom)],
+                        closed=False,
+                    ),
+                    mirrored(right)[::-1],
+                ]
+            )
+        )
 
     def _curls(self, bottom: float) -> None:
         ring = [(1.32 * np.cos(a), -0.2 + 1.28 * np.sin(a)) for a in np.linspace(np.pi * 0.98, np.pi * 2.02, 9)]
-        sides = [(s * (1.36 + 0.1 * (i % 2)), 0.12 + 0.42 * i) for s in (-1, 1) for i in range(int((bottom - 0.1) / 0.42) + 1)]
+        sides = [
+            (s * (1.36 + 0.1 * (i % 2)), 0.12 + 0.42 * i)
+            for s in (-1, 1)
+            for i in range(int((bottom - 0.1) / 0.42) + 1)
+        ]
         if self.long:
             self.part(np.array([(-1.3, -0.2), (1.3, -0.2), (1.3, bottom), (-1.3, bottom)]), 0.5)
         for x, y in ring + sides:
@@ -136,7 +194,10 @@ class Hair:
             r = 1.14 + (reach * float(self.rng.uniform(0.75, 1.25)) if i % 2 else 0.0)
             points.append((r * np.cos(a), -0.15 + r * np.sin(a)))
         low = np.linspace(1.2, -1.2, 11)
-        points += [(x * (1.15 if self.long else 1.0), bottom + (0.2 if i % 2 else -0.22) - 0.1 * abs(x)) for i, x in enumerate(low)]
+        points += [
+            (x * (1.15 if self.long else 1.0), bottom + (0.2 if i % 2 else -0.22) - 0.1 * abs(x))
+            for i, x in enumerate(low)
+        ]
         if self.long:
             points.insert(25, (1.62, 1.0))
             points.insert(26, (1.25, 1.1))
@@ -149,27 +210,77 @@ class Hair:
             end = bottom - (0.3 if i < 2 else 0.0) + float(self.rng.uniform(-0.1, 0.1))
             top = -0.55 if i < 2 else -0.2
             lean = 0.1 * np.sign(x)
-            self.part(smooth([(x * 0.86 - 0.17, top), (x * 0.86 + 0.17, top), (x + lean + 0.19, end - 0.2), (x + lean, end), (x + lean - 0.19, end - 0.2)]), 1.2)
+            self.part(
+                smooth(
+                    [
+                        (x * 0.86 - 0.17, top),
+                        (x * 0.86 + 0.17, top),
+                        (x + lean + 0.19, end - 0.2),
+                        (x + lean, end),
+                        (x + lean - 0.19, end - 0.2),
+                    ]
+                ),
+                1.2,
+            )
             for y in np.arange(0.1, end - 0.15, 0.3):
                 px = x * 0.86 + (x + lean - x * 0.86) * (y - top) / (end - top)
                 self.canvas.line([(px - 0.17, y), (px + 0.17, y + 0.06)], dark(self.color, 0.55), 1.5)
 
     def _pony(self) -> None:
         s, end = self.side, (2.0 if self.long else 0.55)
-        self.part(smooth([(0.0, -1.1), (-0.42 * s, -1.5), (-0.1 * s, -1.86), (0.7 * s, -1.8), (1.4 * s, -1.2), (1.72 * s, -0.1), (1.66 * s, end * 0.6),
-                          (1.3 * s, end), (1.28 * s, end * 0.45), (1.2 * s, -0.3), (0.7 * s, -1.05)]))
+        self.part(
+            smooth(
+                [
+                    (0.0, -1.1),
+                    (-0.42 * s, -1.5),
+                    (-0.1 * s, -1.86),
+                    (0.7 * s, -1.8),
+                    (1.4 * s, -1.2),
+                    (1.72 * s, -0.1),
+                    (1.66 * s, end * 0.6),
+                    (1.3 * s, end),
+                    (1.28 * s, end * 0.45),
+                    (1.2 * s, -0.3),
+                    (0.7 * s, -1.05),
+                ]
+            )
+        )
         self.strand(smooth([(0.3 * s, -1.5), (1.1 * s, -1.1), (1.45 * s, -0.1), (1.45 * s, end * 0.6)], closed=False))
         self.canvas.shape(ellipse(0.02 * s, -1.24, 0.26, 0.13), self.tie)
 
     def _twin(self, s: float) -> None:
         end = 2.2 if self.long else 0.75
-        self.part(smooth([(1.0 * s, -0.95), (1.5 * s, -1.1), (1.95 * s, -0.5), (2.02 * s, end * 0.45), (1.7 * s, end), (1.5 * s, end * 0.55), (1.35 * s, -0.1)]))
+        self.part(
+            smooth(
+                [
+                    (1.0 * s, -0.95),
+                    (1.5 * s, -1.1),
+                    (1.95 * s, -0.5),
+                    (2.02 * s, end * 0.45),
+                    (1.7 * s, end),
+                    (1.5 * s, end * 0.55),
+                    (1.35 * s, -0.1),
+                ]
+            )
+        )
         self.strand(smooth([(1.4 * s, -0.7), (1.7 * s, -0.1), (1.72 * s, end * 0.6)], closed=False))
         self.canvas.shape(ellipse(1.08 * s, -0.85, 0.17, 0.2), self.tie)
 
     def _side_pony(self) -> None:
         s, end = self.side, (2.25 if self.long else 1.1)
-        self.part(smooth([(1.1 * s, 0.0), (1.5 * s, -0.25), (1.95 * s, 0.2), (1.95 * s, end * 0.6), (1.5 * s, end), (1.36 * s, end * 0.65), (1.15 * s, 0.3)]))
+        self.part(
+            smooth(
+                [
+                    (1.1 * s, 0.0),
+                    (1.5 * s, -0.25),
+                    (1.95 * s, 0.2),
+                    (1.95 * s, end * 0.6),
+                    (1.5 * s, end),
+                    (1.36 * s, end * 0.65),
+                    (1.15 * s, 0.3),
+                ]
+            )
+        )
         self.strand(smooth([(1.45 * s, 0.1), (1.65 * s, end * 0.4), (1.58 * s, end * 0.75)], closed=False))
         self.canvas.shape(ellipse(1.2 * s, 0.06, 0.2, 0.22), self.tie)
 
@@ -194,11 +305,15 @@ class Hair:
         for i in range(n):
             y = top + 0.27 * i
             for k in (-1, 1):
-                lobe = smooth([(x, y + 0.24), (x + k * 0.26, y + 0.1), (x + k * 0.3, y - 0.14), (x + k * 0.05, y - 0.04)])
+                lobe = smooth(
+                    [(x, y + 0.24), (x + k * 0.26, y + 0.1), (x + k * 0.3, y - 0.14), (x + k * 0.05, y - 0.04)]
+                )
                 self.part(lobe, 1.0)
         y = top + 0.27 * n
         self.canvas.shape(ellipse(x, y + 0.02, 0.18, 0.11), self.tie)
-        self.part(smooth([(x - 0.13, y + 0.1), (x + 0.13, y + 0.1), (x + 0.2, y + 0.32), (x, y + 0.45), (x - 0.2, y + 0.32)]))
+        self.part(
+            smooth([(x - 0.13, y + 0.1), (x + 0.13, y + 0.1), (x + 0.2, y + 0.32), (x, y + 0.45), (x - 0.2, y + 0.32)])
+        )
 
     # --- fringes ------------------------------------------------------------------------------------------------
 
@@ -220,7 +335,17 @@ class Hair:
 
     def _fringe_parted(self) -> None:
         m = 0.22 * self.side
-        edge = [(0.96, 0.25), (0.86, -0.25), (0.5, -0.18), (0.45, -0.5), (m, -0.86), (-0.45, -0.5), (-0.5, -0.18), (-0.86, -0.25), (-0.96, 0.25)]
+        edge = [
+            (0.96, 0.25),
+            (0.86, -0.25),
+            (0.5, -0.18),
+            (0.45, -0.5),
+            (m, -0.86),
+            (-0.45, -0.5),
+            (-0.5, -0.18),
+            (-0.86, -0.25),
+            (-0.96, 0.25),
+        ]
         self.part(np.concatenate([self._crown(0.3), edge]), split=-0.55)
 
     def _fringe_swept(self) -> None:
@@ -229,16 +354,29 @@ class Hair:
         self.strand(smooth(np.array([(0.7, -1.0), (0.2, -0.6), (-0.5, -0.4)]) * (self.side, 1), closed=False))
 
     def _fringe_back(self) -> None:
-        edge = smooth([(1.0, -0.05), (0.88, -0.5), (0.45, -0.72), (0.0, -0.66), (-0.45, -0.72), (-0.88, -0.5), (-1.0, -0.05)], closed=False)
+        edge = smooth(
+            [(1.0, -0.05), (0.88, -0.5), (0.45, -0.72), (0.0, -0.66), (-0.45, -0.72), (-0.88, -0.5), (-1.0, -0.05)],
+            closed=False,
+        )
         self.part(np.concatenate([self._crown(0.0), edge]), split=-0.8)
         for x in (-0.55, 0.0, 0.55):
             self.strand([(x * 0.8, -0.72), (x * 1.1, -1.15)])
 
     def _fringe_curls(self) -> None:
-        self.part(np.concatenate([self._crown(0.0), smooth([(1.0, -0.1), (0.6, -0.55), (0, -0.6), (-0.6, -0.55), (-1.0, -0.1)], closed=False)]), split=-0.8)
+        self.part(
+            np.concatenate(
+                [
+                    self._crown(0.0),
+                    smooth([(1.0, -0.1), (0.6, -0.55), (0, -0.6), (-0.6, -0.55), (-1.0, -0.1)], closed=False),
+                ]
+            ),
+            split=-0.8,
+        )
         for x in (-0.9, -0.55, -0.18, 0.18, 0.55, 0.9):
             self.part(ellipse(x, -0.5 + 0.18 * abs(x), 0.27, n=14))
 
     def _shine(self) -> None:
         x = -0.45 * self.side
-        self.canvas.line(smooth([(x - 0.35, -0.88), (x, -1.0), (x + 0.35, -0.95)], closed=False), light(self.color, 0.45), 1.8)
+        self.canvas.line(
+            smooth([(x - 0.35, -0.88), (x, -1.0), (x + 0.35, -0.95)], closed=False), light(self.color, 0.45), 1.8
+        )

@@ -54,8 +54,13 @@ def _portrait(person: Portrait, rng: np.random.Generator, size: int) -> Picture:
     place = np.array([[scale, 0, x], [0, scale, y], [0, 0, 1.0]])
     tilted = place @ rotation_about(float(np.clip(rng.normal(0, 0.055), -0.13, 0.13)), 0.0, 1.0)
     girl = person.gender == "girl"
-    look = Look(turn=float(rng.uniform(-0.07, 0.07)), gaze=float(rng.uniform(-0.03, 0.03)), girl=girl,
-                eye_width=float(rng.uniform(0.285, 0.31)), eye_height=(0.36 if girl else 0.31) * float(rng.uniform(0.95, 1.05)))
+    look = Look(
+        turn=float(rng.uniform(-0.07, 0.07)),
+        gaze=float(rng.uniform(-0.03, 0.03)),
+        girl=girl,
+        eye_width=float(rng.uniform(0.285, 0.31)),
+        eye_height=(0.36 if girl else 0.31) * float(rng.uniform(0.95, 1.05)),
+    )
     skin = jitter(SKINS[int(rng.choice(len(SKINS), p=(0.34, 0.3, 0.18, 0.1, 0.08)))], rng, 4.0)
     hair_color = jitter(HAIR[person.hair], rng)
     second = jitter(HAIR[person.hair2], rng) if person.hair2 else None

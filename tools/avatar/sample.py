@@ -46,10 +46,14 @@ class Sampler:
         return x - sigma * (uncond + scale * (cond - uncond))
 
     @torch.inference_mode()
-    def __call__(self, prompts: Sequence[str], seed: int, negative: str = "", scale: float = 7.0, steps: int = 20, side: int = 16) -> Tensor:
+    def __call__(
+        self, prompts: Sequence[str], seed: int, negative: str = "", scale: float = 7.0, steps: int = 20, side: int = 16
+    ) -> Tensor:
         """Latents [len(prompts), 4, side, side] in the training's units."""
         both = torch.cat([self.context(prompts), self.context([negative] * len(prompts))])
-        noise = [torch.randn(4, side, side, generator=torch.Generator().manual_seed(seed + i)) for i in range(len(prompts))]
+        noise = [
+            torch.randn(4, side, side, generator=torch.Generator().manual_seed(seed + i)) for i in range(len(prompts))
+        ]
         sigmas = karras_sigmas(steps)
         x, old = torch.stack(noise) * (sigmas[0] ** 2 + 1).sqrt(), None
         for i in range(steps):
@@ -77,7 +81,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("tools/avatar/cpu-128.yaml"))
     parser.add_argument("--out", type=Path, default=Path("training/preview.png"))
-    parser.add_argument("--prompt", help="one prompt for all pictures; without it, captions of drawings never trained on")
+    parser.add_argument(
+        "--prompt", help="one prompt for all pictures; without it, captions of drawings never trained on"
+    )
     parser.add_argument("--negative", default="")
     parser.add_argument("--cfg", type=float, default=7.0)
     parser.add_argument("--count", type=int, default=16)
@@ -91,13 +97,20 @@ def main() -> None:
     for index in range(arguments.count):
         attributes, picture = draw(config["data"]["seed"] + 1, index, config["data"]["size"])
         truth.append(picture.pixels)
-        prompts.append(arguments.prompt or ", ".join(max((caption(attributes, rng) for _ in range(6)), key=len)).replace("\N{REPLACEMENT CHARACTER}", "thing"))
+        prompts.append(
+            arguments.prompt
+            or ", ".join(max((caption(attributes, rng) for _ in range(6)), key=len)).replace(
+                "\N{REPLACEMENT CHARACTER}", "thing"
+            )
+        )
     latents = sampler(prompts, 1, arguments.negative, arguments.cfg, side=config["data"]["size"] // 8)
     vae = load_vae(config, folder, "decoder" if (folder / "decoder.ckpt").exists() else "vae")
     shift, deviation = (torch.from_numpy(row)[:, None, None] for row in _affine(folder))
     with torch.inference_mode():
         pictures = to_pixels(vae.decode(latents * deviation + shift))
-    rows = [np.concatenate(list(part[i : i + 8]), 1) for i in range(0, arguments.count, 8) for part in (truth, pictures)]
+    rows = [
+        np.concatenate(list(part[i : i + 8]), 1) for i in range(0, arguments.count, 8) for part in (truth, pictures)
+    ]
     cv2.imwrite(str(arguments.out), np.concatenate(rows)[:, :, ::-1])
     print(f"step {step}: {arguments.out}")
 

@@ -9,9 +9,15 @@ from tools.avatar.canvas import Canvas, ellipse, smooth
 from tools.avatar.palette import Color, dark, jitter, light, mix
 
 _SKIES: dict[str, tuple[Color, Color]] = {
-    "day": ((74, 154, 240), (206, 234, 252)), "night": ((14, 16, 52), (52, 54, 118)), "sunset": ((112, 62, 140), (254, 152, 72)),
+    "day": ((74, 154, 240), (206, 234, 252)),
+    "night": ((14, 16, 52), (52, 54, 118)),
+    "sunset": ((112, 62, 140), (254, 152, 72)),
 }
-_TINTS: dict[str, tuple[Color, float]] = {"day": ((255, 255, 255), 0.0), "night": ((18, 20, 62), 0.62), "sunset": ((236, 104, 60), 0.34)}
+_TINTS: dict[str, tuple[Color, float]] = {
+    "day": ((255, 255, 255), 0.0),
+    "night": ((18, 20, 62), 0.62),
+    "sunset": ((236, 104, 60), 0.34),
+}
 
 
 class Scenery:
@@ -51,12 +57,17 @@ class Scenery:
         for x, y in self.rng.uniform((0.0, 0.1), (1.0, max(low, 0.2)), (count, 2)):
             for dx, r in ((-0.11, 0.055), (-0.04, 0.085), (0.05, 0.075), (0.12, 0.05)):
                 self.canvas.fill(ellipse(x + dx, y - r * 0.4, r, r * 0.8, n=16), color)
-            self.canvas.fill(np.array([(x - 0.16, y - 0.03), (x + 0.16, y - 0.03), (x + 0.15, y + 0.03), (x - 0.15, y + 0.03)]), color)
+            self.canvas.fill(
+                np.array([(x - 0.16, y - 0.03), (x + 0.16, y - 0.03), (x + 0.15, y + 0.03), (x - 0.15, y + 0.03)]),
+                color,
+            )
 
     def _ridge(self, base: float, height: float, color: Color, rough: float = 1.0) -> None:
         x = np.linspace(-0.05, 1.05, 12)
         y = base - height * self.rng.uniform(0.2, 1.0, 12) * rough
-        self.canvas.fill(np.concatenate([smooth(np.stack([x, y], 1), closed=False), [(1.05, 1.05), (-0.05, 1.05)]]), color)
+        self.canvas.fill(
+            np.concatenate([smooth(np.stack([x, y], 1), closed=False), [(1.05, 1.05), (-0.05, 1.05)]]), color
+        )
 
     def _sky(self, horizon: float) -> None:
         self._ridge(0.99, 0.07, self.lit((120, 190, 120)))
@@ -80,19 +91,41 @@ class Scenery:
             x = float(self.rng.uniform(0.0, 0.6))
             self.canvas.line([(x, y), (x + 0.3, y)], light(water, 0.4), 1.3)
         shore = float(self.rng.uniform(0.86, 0.92))
-        self.canvas.fill(np.concatenate([smooth([(-0.1, shore), (0.3, shore - 0.03), (0.7, shore + 0.02), (1.1, shore - 0.02)], closed=False), [(1.1, 1.1), (-0.1, 1.1)]]), self.lit((240, 216, 158)), edge=light(water, 0.8), width=1.6)
+        self.canvas.fill(
+            np.concatenate(
+                [
+                    smooth(
+                        [(-0.1, shore), (0.3, shore - 0.03), (0.7, shore + 0.02), (1.1, shore - 0.02)], closed=False
+                    ),
+                    [(1.1, 1.1), (-0.1, 1.1)],
+                ]
+            ),
+            self.lit((240, 216, 158)),
+            edge=light(water, 0.8),
+            width=1.6,
+        )
 
     def _forest(self, horizon: float) -> None:
         self.canvas.fill(np.array([(-0.1, 0.8), (1.1, 0.8), (1.1, 1.1), (-0.1, 1.1)]), self.lit((84, 150, 66)))
         for row, size in ((0.84, 0.36), (0.94, 0.5)):
             for x in np.linspace(0, 1, 5) + self.rng.uniform(-0.07, 0.07, 5):
-                self._pine(float(x), row + float(self.rng.uniform(-0.02, 0.03)), size * float(self.rng.uniform(0.85, 1.2)), self.lit((30, 112, 60)))
+                self._pine(
+                    float(x),
+                    row + float(self.rng.uniform(-0.02, 0.03)),
+                    size * float(self.rng.uniform(0.85, 1.2)),
+                    self.lit((30, 112, 60)),
+                )
 
     def _pine(self, x: float, base: float, height: float, color: Color) -> None:
-        self.canvas.fill(np.array([(x - 0.02, base - 0.08), (x + 0.02, base - 0.08), (x + 0.02, base), (x - 0.02, base)]), self.lit((104, 68, 40)))
+        self.canvas.fill(
+            np.array([(x - 0.02, base - 0.08), (x + 0.02, base - 0.08), (x + 0.02, base), (x - 0.02, base)]),
+            self.lit((104, 68, 40)),
+        )
         for i in range(3):
             w, top = height * (0.3 - 0.07 * i), base - 0.06 - height * (0.25 + 0.28 * i) - height * 0.12
-            self.canvas.shape(np.array([(x - w, top + height * 0.36), (x, top), (x + w, top + height * 0.36)]), color, 0.7)
+            self.canvas.shape(
+                np.array([(x - w, top + height * 0.36), (x, top), (x + w, top + height * 0.36)]), color, 0.7
+            )
 
     def _city(self, horizon: float) -> None:
         for row, tone in ((0, (150, 160, 186)), (1, (92, 100, 130))):
@@ -111,7 +144,12 @@ class Scenery:
             for column in (0.2, 0.6):
                 if self.rng.random() < 0.75:
                     left = x + w * column
-                    self.canvas.fill(np.array([(left, row), (left + w * 0.22, row), (left + w * 0.22, row + 0.04), (left, row + 0.04)]), glow)
+                    self.canvas.fill(
+                        np.array(
+                            [(left, row), (left + w * 0.22, row), (left + w * 0.22, row + 0.04), (left, row + 0.04)]
+                        ),
+                        glow,
+                    )
 
     def _snow(self, horizon: float) -> None:
         snow = self.lit((246, 250, 255))

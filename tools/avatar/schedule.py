@@ -16,8 +16,16 @@ from torch import nn
 class Clock(pl.Callback):
     """Counts training minutes over all resumed runs, sets the learning rate from them."""
 
-    def __init__(self, minutes: float, lr: float, warmup_steps: int = 100, final: float = 0.02, decay_from: float = 0.0) -> None:
-        self.minutes, self.lr, self.warmup_steps, self.final, self.decay_from = minutes, lr, warmup_steps, final, decay_from
+    def __init__(
+        self, minutes: float, lr: float, warmup_steps: int = 100, final: float = 0.02, decay_from: float = 0.0
+    ) -> None:
+        self.minutes, self.lr, self.warmup_steps, self.final, self.decay_from = (
+            minutes,
+            lr,
+            warmup_steps,
+            final,
+            decay_from,
+        )
         self.spent = 0.0
         self._last = time.monotonic()
 
@@ -30,7 +38,9 @@ class Clock(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last = time.monotonic()
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         now = time.monotonic()
         self.spent += (now - self._last) / 60
         self._last = now
@@ -51,7 +61,9 @@ class Average(pl.Callback):
     def __init__(self, decay: float) -> None:
         self.decay = decay
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         decay = min(self.decay, (1 + trainer.global_step) / (10 + trainer.global_step))
         net, ema = pl_module.net, pl_module.ema
         with torch.no_grad():
@@ -87,7 +99,9 @@ class Together(pl.Callback):
     def __init__(self, clock: Clock, every: int = 12) -> None:
         self.clock, self.every = clock, every
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         if trainer.global_step % self.every:
             return
         if torch.distributed.is_initialized():
@@ -115,7 +129,9 @@ class Journal(pl.Callback):
         self._loss, self._count, self._samples = 0.0, 0, 0
         self._start = self._saved = time.monotonic()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         self._loss += float(outputs["loss"])
         self._count += 1
         self._samples += len(batch[0])
@@ -123,7 +139,10 @@ class Journal(pl.Callback):
         if self._count >= self.every and rank() == 0:
             lr = trainer.optimizers[0].param_groups[0]["lr"]
             speed = self._samples * workers() / (now - self._start)
-            print(f"step {trainer.global_step} loss {self._loss / self._count:.4f} lr {lr:.2e} {speed:.1f}/s {pl_module.report()}", flush=True)
+            print(
+                f"step {trainer.global_step} loss {self._loss / self._count:.4f} lr {lr:.2e} {speed:.1f}/s {pl_module.report()}",
+                flush=True,
+            )
             self._loss, self._count, self._samples, self._start = 0.0, 0, 0, now
         if now - self._saved > self.save_minutes * 60 and rank() == 0:
             save(trainer, self.checkpoint)

@@ -15,10 +15,21 @@ POSITIONS = 77
 
 def known_texts() -> list[str]:
     """Every text a caption may contain."""
-    tables = (captions.STYLE_TAGS, captions.EXPRESSION_TAGS, captions.OUTFIT_TAGS, captions.PLACE_TAGS, captions.TIME_TAGS)
+    tables = (
+        captions.STYLE_TAGS,
+        captions.EXPRESSION_TAGS,
+        captions.OUTFIT_TAGS,
+        captions.PLACE_TAGS,
+        captions.TIME_TAGS,
+    )
     texts = [tag for table in tables for tags in table.values() for tag in tags]
     texts += [*captions.NEUTRAL, *COLORS, *LENGTHS, *PROPS, *TRAITS]
-    texts += ["1girl girl 1boy boy solo no humans scenery only background landscape simple two-tone hair eyes", ",", "_", "grey blond"]
+    texts += [
+        "1girl girl 1boy boy solo no humans scenery only background landscape simple two-tone hair eyes",
+        ",",
+        "_",
+        "grey blond",
+    ]
     return [*texts, *(text.replace(" ", "_") for text in texts)]
 
 

@@ -30,11 +30,21 @@ def vae_config(config: dict[str, Any]) -> VAEConfig:
     return VAEConfig(**tupled(config["vae"]["config"]))
 
 
-def fit(module: pl.LightningModule, batches: Any, callbacks: list[pl.Callback], checkpoint: Path, resume: bool, steps: int) -> None:
+def fit(
+    module: pl.LightningModule, batches: Any, callbacks: list[pl.Callback], checkpoint: Path, resume: bool, steps: int
+) -> None:
     """Runs one stage until its minutes (or `steps`) are spent; goes on from `checkpoint` when resuming."""
     trainer = pl.Trainer(
-        accelerator="auto", devices=1, max_steps=steps, max_epochs=-1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, gradient_clip_val=1.0, callbacks=callbacks,
+        accelerator="auto",
+        devices=1,
+        max_steps=steps,
+        max_epochs=-1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        gradient_clip_val=1.0,
+        callbacks=callbacks,
     )
     known = checkpoint if resume and checkpoint.exists() else None
     trainer.fit(module, DataLoader(batches, batch_size=None), ckpt_path=known, weights_only=False)
@@ -43,7 +53,9 @@ def fit(module: pl.LightningModule, batches: Any, callbacks: list[pl.Callback], 
 def train_vae(config: dict[str, Any], folder: Path, resume: bool, steps: int = -1, decoder_only: bool = False) -> None:
     """Trains the autoencoder into vae.ckpt, or its decoder alone (from vae.ckpt) into decoder.ckpt."""
     part = config["vae"]
-    name, minutes, lr = ("decoder", part["decoder_minutes"], part["lr"] / 2) if decoder_only else ("vae", part["minutes"], part["lr"])
+    name, minutes, lr = (
+        ("decoder", part["decoder_minutes"], part["lr"] / 2) if decoder_only else ("vae", part["minutes"], part["lr"])
+    )
     checkpoint = folder / f"{name}.ckpt"
     pl.seed_everything(config["data"]["seed"], verbose=False)
     drawings = dataset.Drawings(folder / "data")
@@ -79,7 +91,9 @@ def run(number: int, config: dict[str, Any], arguments: argparse.Namespace) -> N
     if config["workers"] > 1:
         os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
         os.environ.setdefault("MASTER_PORT", config["port"])
-        torch.distributed.init_process_group("gloo", rank=number, world_size=config["workers"], timeout=timedelta(hours=6))
+        torch.distributed.init_process_group(
+            "gloo", rank=number, world_size=config["workers"], timeout=timedelta(hours=6)
+        )
     if "data" in arguments.stages and rank() == 0:
         dataset.build(folder / "data", workers=min(8, os.cpu_count() or 1), **config["data"])
     wait()

@@ -71,7 +71,12 @@ def bypass(net: AutoencoderKL) -> None:
 
     They are the encoder's at full and half size, the decoder's at full size and its last at half; in the file they are ordinary blocks.
     """
-    for block in (*net.encoder.down[0].block, *net.encoder.down[1].block, *net.decoder.up[0].block, net.decoder.up[1].block[-1]):
+    for block in (
+        *net.encoder.down[0].block,
+        *net.encoder.down[1].block,
+        *net.decoder.up[0].block,
+        net.decoder.up[1].block[-1],
+    ):
         torch.nn.init.zeros_(block.conv2.weight)
         torch.nn.init.zeros_(block.conv2.bias)
         block.requires_grad_(False)
@@ -85,7 +90,9 @@ def _same(x: Tensor) -> Tensor:
 class VAETraining(pl.LightningModule):
     """Trains an AutoencoderKL; with `decoder_only` the latents stay what they are and only their decoding improves."""
 
-    def __init__(self, config: VAEConfig, lr: float, kl_weight: float, decoder_only: bool = False, pictures: Tensor | None = None) -> None:
+    def __init__(
+        self, config: VAEConfig, lr: float, kl_weight: float, decoder_only: bool = False, pictures: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.net = AutoencoderKL(config).to(memory_format=torch.channels_last)
         if pictures is not None:
@@ -108,7 +115,10 @@ class VAETraining(pl.LightningModule):
         if self.decoder_only:
             with torch.no_grad():
                 gauss = self.net.encode(x)
-            z, kl = gauss.mean + 0.1 * gauss.mean.std() * torch.randn_like(gauss.mean) * torch.rand(len(x), 1, 1, 1), x.new_zeros(())
+            z, kl = (
+                gauss.mean + 0.1 * gauss.mean.std() * torch.randn_like(gauss.mean) * torch.rand(len(x), 1, 1, 1),
+                x.new_zeros(()),
+            )
         else:
             gauss = self.net.encode(x)
             z = gauss.sample(torch.randn_like(gauss.mean))
