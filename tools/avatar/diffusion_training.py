@@ -123,7 +123,8 @@ class DiffusionTraining(pl.LightningModule):
         self.lr, self.gamma, self.skip_share = lr, gamma, skip_share
         self.register_buffer("alphas", alphas_cumprod(), persistent=False)
         snr = self.alphas / (1 - self.alphas)
-        # Noise prediction all but ignores what the text decides, colours and layout, at the highest noise levels: the floor lifts their weight.
+        # Noise prediction all but ignores what the text decides, colours and layout, at the highest noise levels:
+        # the floor lifts their weight.
         root = (snr.clamp(floor, gamma) / snr).sqrt()
         share = root.double().cumsum(0)
         self.register_buffer("share", share / share[-1], persistent=False)

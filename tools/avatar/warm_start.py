@@ -1,9 +1,10 @@
 """A starting point for the autoencoder that already passes block colours through, so that training only adds detail.
 
-Three channels carry red, green and blue from the picture through the encoder into three of the four latent channels and back. A group norm
-would erase their absolute level, so each has companions in its group that do not depend on the picture: constants in the encoder, and in the
-decoder, whose last groups have two channels only, a bright frame along the border that both channels share and that their difference removes.
-Residual branches start at zero. Made for 64 channels, 128 at the lowest level, and three halvings.
+Three channels carry red, green and blue from the picture through the encoder into three of the four latent channels
+and back. A group norm would erase their absolute level, so each has companions in its group that do not depend on the
+picture: constants in the encoder, and in the decoder, whose last groups have two channels only, a bright frame along
+the border that both channels share and that their difference removes. Residual branches start at zero. Made for 64
+channels, 128 at the lowest level, and three halvings.
 """
 
 from __future__ import annotations
