@@ -16,7 +16,7 @@ from modules.nets.unet import UNetConfig, UNetModel
 from modules.nets.vae import AutoencoderKL, VAEConfig
 from tools.avatar import dataset, diffusion_training, export, train
 from tools.avatar.tokens import SmallVocabulary
-from tools.avatar.vae_training import VAETraining, to_input
+from tools.avatar.vae_training import VAETraining, to_input, tupled
 from tools.avatar.warm_start import warm_start
 
 CONFIG: dict[str, Any] = {
@@ -97,8 +97,8 @@ def test_export_has_the_sd1_layout(run: Path, tmp_path: Path) -> None:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     assert all(value.dtype == torch.float16 for value in tensors.values() if value.is_floating_point())
     nets = {
-        "model.diffusion_model.": UNetModel(UNetConfig(**train.tupled(CONFIG["unet"]["config"]))),
-        "first_stage_model.": AutoencoderKL(VAEConfig(**train.tupled(CONFIG["vae"]["config"]))),
+        "model.diffusion_model.": UNetModel(UNetConfig(**tupled(CONFIG["unet"]["config"]))),
+        "first_stage_model.": AutoencoderKL(VAEConfig(**tupled(CONFIG["vae"]["config"]))),
         "cond_stage_model.transformer.": CLIPTextModel(CLIPTextConfig(**CONFIG["unet"]["text"])),
     }
     for prefix, net in nets.items():
@@ -107,7 +107,7 @@ def test_export_has_the_sd1_layout(run: Path, tmp_path: Path) -> None:
 
 def test_exported_latents_have_the_standard_scale(run: Path) -> None:
     tensors, _ = export.checkpoint_tensors(CONFIG, run)
-    vae = AutoencoderKL(VAEConfig(**train.tupled(CONFIG["vae"]["config"])))
+    vae = AutoencoderKL(VAEConfig(**tupled(CONFIG["vae"]["config"])))
     vae.load_state_dict(
         {key[18:]: value.float() for key, value in tensors.items() if key.startswith("first_stage_model.")}
     )

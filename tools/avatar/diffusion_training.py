@@ -19,7 +19,7 @@ from tools.avatar.captions import caption
 from tools.avatar.dataset import Drawings
 from tools.avatar.schedule import Average, Clock, Journal, Together, frozen_copy, rank, wait, workers
 from tools.avatar.tokens import SmallVocabulary
-from tools.avatar.vae_training import bypass, eye_weights, to_input
+from tools.avatar.vae_training import bypass, eye_weights, to_input, tupled, vae_config
 
 SCALE_FACTOR = 0.18215
 
@@ -51,10 +51,6 @@ class AvatarNet(nn.Module):
         return self.unet(x, t, self.context(ids, skip))
 
 
-def tupled(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-
-
 def build_net(config: dict[str, Any], vocabulary: SmallVocabulary) -> AvatarNet:
     part = config["unet"]
     return AvatarNet(CLIPTextConfig(vocab=len(vocabulary), **part["text"]), UNetConfig(**tupled(part["config"])))
@@ -62,8 +58,6 @@ def build_net(config: dict[str, Any], vocabulary: SmallVocabulary) -> AvatarNet:
 
 def load_vae(config: dict[str, Any], folder: Path, name: str = "vae") -> AutoencoderKL:
     """The averaged autoencoder of a checkpoint."""
-    from tools.avatar.train import vae_config
-
     net = AutoencoderKL(vae_config(config)).to(memory_format=torch.channels_last)
     state = torch.load(folder / f"{name}.ckpt", weights_only=False, map_location="cpu")["state_dict"]
     net.load_state_dict({key[4:]: value for key, value in state.items() if key.startswith("ema.")})
@@ -88,6 +82,16 @@ def cache_latents(config: dict[str, Any], folder: Path) -> None:
         shift, deviation = raw.mean((0, 2, 3)), raw.std((0, 2, 3))
         np.save(folder / "latent_affine.npy", torch.stack([shift, deviation]).numpy())
         np.save(folder / "latents.npy", ((raw - shift[:, None, None]) / deviation[:, None, None]).half().numpy())
+
+
+def latent_affine(folder: Path) -> Tensor:
+    """Shift and deviation of the autoencoder's latents: [2, 4]."""
+    return torch.from_numpy(np.load(folder / "latent_affine.npy"))
+
+
+def decoder_name(folder: Path) -> str:
+    """The checkpoint to decode with: that of the decoder's own stage where it was run."""
+    return "decoder" if (folder / "decoder.ckpt").exists() else "vae"
 
 
 class LatentBatches(IterableDataset):

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from modules.prompt.tokenizer import Tokenizer
-from tools.avatar.diffusion_training import SCALE_FACTOR, load_vae
+from tools.avatar.diffusion_training import SCALE_FACTOR, decoder_name, latent_affine, load_vae
 from tools.avatar.tokens import SmallVocabulary
 
 VOCABULARY = 49408
@@ -53,8 +53,8 @@ def checkpoint_tensors(config: dict[str, Any], folder: Path, raw: bool = False) 
     """Every tensor of the file under its SD1 key, float16, and the training step."""
     vocabulary = SmallVocabulary()
     weights, step = unet_weights(folder, raw)
-    vae = load_vae(config, folder, "decoder" if (folder / "decoder.ckpt").exists() else "vae").state_dict()
-    fold_affine(vae, torch.from_numpy(_affine(folder)))
+    vae = load_vae(config, folder, decoder_name(folder)).state_dict()
+    fold_affine(vae, latent_affine(folder))
     tensors = {f"first_stage_model.{key}": value for key, value in vae.items()}
     for key, value in weights.items():
         if key.startswith("unet."):
@@ -67,12 +67,6 @@ def checkpoint_tensors(config: dict[str, Any], folder: Path, raw: bool = False) 
         key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in tensors.items()
     }
     return halves, step
-
-
-def _affine(folder: Path) -> Any:
-    import numpy as np
-
-    return np.load(folder / "latent_affine.npy")
 
 
 def model_yaml(config: dict[str, Any]) -> dict[str, Any]:

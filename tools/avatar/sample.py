@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tools.avatar.captions import caption
 from tools.avatar.dataset import draw
-from tools.avatar.diffusion_training import AvatarNet, alphas_cumprod, build_net, load_vae
-from tools.avatar.export import _affine, unet_weights
+from tools.avatar.diffusion_training import AvatarNet, alphas_cumprod, build_net, decoder_name, latent_affine, load_vae
+from tools.avatar.export import unet_weights
 from tools.avatar.tokens import SmallVocabulary
 from tools.avatar.vae_training import to_pixels
 
@@ -104,8 +104,8 @@ def main() -> None:
             )
         )
     latents = sampler(prompts, 1, arguments.negative, arguments.cfg, side=config["data"]["size"] // 8)
-    vae = load_vae(config, folder, "decoder" if (folder / "decoder.ckpt").exists() else "vae")
-    shift, deviation = (torch.from_numpy(row)[:, None, None] for row in _affine(folder))
+    vae = load_vae(config, folder, decoder_name(folder))
+    shift, deviation = (row[:, None, None] for row in latent_affine(folder))
     with torch.inference_mode():
         pictures = to_pixels(vae.decode(latents * deviation + shift))
     rows = [

@@ -14,20 +14,11 @@ import torch
 import yaml
 from torch.utils.data import DataLoader
 
-from modules.nets.vae import VAEConfig
 from tools.avatar import dataset
 from tools.avatar.schedule import Average, Clock, Journal, Together, rank, wait
-from tools.avatar.vae_training import PictureBatches, VAETraining, to_input
+from tools.avatar.vae_training import PictureBatches, VAETraining, to_input, vae_config
 
 STAGES = ("data", "vae", "latents", "unet", "decoder")
-
-
-def tupled(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-
-
-def vae_config(config: dict[str, Any]) -> VAEConfig:
-    return VAEConfig(**tupled(config["vae"]["config"]))
 
 
 def fit(

@@ -19,7 +19,7 @@ from tools.avatar.warm_start import warm_start
 
 def to_input(pixels: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] -> float [B, 3, H, W] in [-1, 1], channels last."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
 
 
 def to_pixels(x: Tensor) -> np.ndarray:
@@ -37,6 +37,15 @@ def eye_weights(eyes: np.ndarray, size: int, extra: float) -> np.ndarray:
             columns = slice(max(0, int((x - reach) * size)), int(np.ceil((x + reach) * size)))
             weights[rows, columns] = 1.0 + extra
     return weights
+
+
+def tupled(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields from YAML as the nets' configurations want them."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+
+
+def vae_config(config: dict[str, Any]) -> VAEConfig:
+    return VAEConfig(**tupled(config["vae"]["config"]))
 
 
 class PictureBatches(IterableDataset):
