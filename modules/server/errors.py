@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from modules.diffusion.errors import SamplingError
 from modules.engine.checkpoints import CheckpointNotFound
 from modules.engine.jobs import JobCancelled
 from modules.pipeline.processing import RequestError
@@ -26,6 +27,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (SettingError, 422),
     (RequestError, 422),
     (PromptError, 422),
+    (SamplingError, 422),
     (CheckpointNotFound, 422),
     (JobCancelled, 503),
     (SettingsFileError, 500),

@@ -36,11 +36,30 @@ class AvatarNet(nn.Module):
     def __init__(self, text: CLIPTextConfig, unet: UNetConfig) -> None:
         super().__init__()
         self.text, self.unet = CLIPTextModel(text), UNetModel(unet)
-        embeddings = self.text.text_model.embeddings
-        nn.init.normal_(embeddings.token_embedding.weight, std=0.3)
-        nn.init.normal_(embeddings.position_embedding.weight, std=0.01)
+        self.reset_text()
+
+    def reset_text(self) -> None:
+        """Sets what listens to the caption to a start from which it learns soon.
+
+        With default weights every picture cell looks at all 77 tokens alike, a word is lost among them and what it says
+        about the picture is lost in the gradient's noise. So a word's own embedding dominates its state, and queries and
+        keys are large enough to pick tokens from the first step on.
+        """
+        text = self.text.text_model
+        nn.init.normal_(text.embeddings.token_embedding.weight, std=1.0)
+        nn.init.normal_(text.embeddings.position_embedding.weight, std=0.05)
+        for module in text.encoder.modules():
+            if isinstance(module, nn.LayerNorm | nn.Linear):
+                module.reset_parameters()
+        for name, module in self.unet.named_modules():
+            if name.endswith("attn2"):
+                for layer, gain in ((module.to_q, 2.5), (module.to_k, 2.5), (module.to_v, 1.5), (module.to_out[0], 1.0)):
+                    layer.reset_parameters()
+                    with torch.no_grad():
+                        layer.weight.mul_(gain)
         # The emphasis syntax rescales all states to keep their mean, which must therefore stay away from zero.
-        nn.init.constant_(self.text.text_model.final_layer_norm.bias, 0.25)
+        nn.init.ones_(text.final_layer_norm.weight)
+        nn.init.constant_(text.final_layer_norm.bias, 0.25)
 
     def context(self, ids: Tensor, skip: bool = False) -> Tensor:
         """States [B, 77, width]; with `skip` those of the last layer but one, through the final norm ("clip skip 2")."""
@@ -139,7 +158,7 @@ class DiffusionTraining(pl.LightningModule):
         plain = [p for name, p in self.net.named_parameters() if p.ndim < 2 or "embedding" in name]
         matrices = [p for name, p in self.net.named_parameters() if not (p.ndim < 2 or "embedding" in name)]
         groups = [{"params": plain, "weight_decay": 0.0}, {"params": matrices, "weight_decay": 0.01}]
-        return torch.optim.AdamW(groups, self.lr, betas=(0.9, 0.98), fused=True)
+        return torch.optim.AdamW(groups, self.lr, betas=(0.9, 0.99), fused=True)
 
     def draw_times(self, count: int) -> Tensor:
         """Timesteps [count], evenly spread over the batch, as likely as the root of their weight; the loss takes the other root."""
