@@ -19,7 +19,7 @@ from modules.engine.paths import Paths
 from modules.settings.store import Freeze, Options
 
 if TYPE_CHECKING:
-    from modules.pipeline.process import Processed
+    from modules.pipeline.processed import Processed
     from modules.pipeline.processing import StableDiffusionProcessing
 
 log = logging.getLogger(__name__)
@@ -133,9 +133,9 @@ class Engine:
         self.current, job.state = job, "running"
         job.progress.textinfo = "Starting…"  # the first import of torch takes seconds
         try:
-            from modules.pipeline.process import process_images
+            from modules.pipeline.process import run_request
 
-            result = process_images(job.request, self._runtime(job))
+            result = run_request(job.request, self._runtime(job))
         except Exception as error:
             log.debug("job %s failed", job.id, exc_info=True)
             job.finish("failed", error=error)
@@ -152,6 +152,7 @@ class Engine:
             options=self.options,
             load_model=lambda name: self.models.get(self.checkpoints.get(name)),
             knows_checkpoint=lambda name: self.checkpoints.find(name) is not None,
+            checkpoint_title=lambda name: self.checkpoints.get(name).short_title,
             data_dir=self.paths.data,
             prompt_history=not getattr(self.flags, "no_prompt_history", False),
             filename_length=getattr(self.flags, "filenames_max_length", 128),

@@ -5,56 +5,115 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from modules.pipeline.state import JobState
 
 if TYPE_CHECKING:
-    from modules.pipeline.process import Processed
+    from modules.engine.journal import Journal
+    from modules.engine.store.jobs import Event
+    from modules.pipeline.processed import Processed
     from modules.pipeline.processing import StableDiffusionProcessing
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
+State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
+OVER = ("done", "failed", "cancelled")
 
 
 class JobCancelled(Exception):
-    """The job was cancelled before it ran."""
+    """The job was cancelled before it was done."""
 
 
-@dataclass
+class JobPutOff(JobCancelled):
+    """The program ends; the job goes on when it is started again."""
+
+
+class StoredError(Exception):
+    """What a job of an earlier run of the program failed with; `kind` is the name of the error."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(eq=False)
 class Job:
-    """A request, where it stands, and what came of it."""
+    """A request, where it stands, and what came of it.
 
-    request: StableDiffusionProcessing
+    `request` is None for a job of an earlier run of the program until its turn comes; `body` is the request as data, the
+    body of `/sdapi/v1/<kind>`. `number` is the database's, 0 for a job that nobody wrote down. Times in seconds since 1970.
+    """
+
+    request: StableDiffusionProcessing | None
     id: str
     progress: JobState = field(default_factory=JobState)
     state: State = "queued"
     result: Processed | None = None
     error: BaseException | None = None
     created: float = field(default_factory=time.time)
+    started: float | None = None
+    finished_at: float | None = None
+    number: int = 0
+    source: str = "api"
+    priority: int = 0
+    position: float = 0.0
+    parent: str | None = None
+    attempts: int = 0
+    body: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] | None = None
+    """Settings in force when it first began, as far as they differ from the defaults; None before."""
+    webhook: dict[str, Any] | None = None
+    stored: dict[str, Any] | None = None
+    """What is written down of the result."""
+    events: list[Event] = field(default_factory=list)
+    journal: Journal | None = None
+    load_result: Callable[[], Any] | None = None
+    """Reads the result from where it is kept, once `result` was given up to save memory."""
+    wanted: Literal["", "paused", "cancelled"] = ""
+    """The state a running job is to stop in."""
+    stored_kind: str = ""
     _finished: threading.Event = field(default_factory=threading.Event)
 
     @property
     def kind(self) -> str:
-        return getattr(self.request, "kind", "job")
+        return self.stored_kind or getattr(self.request, "kind", "job")
 
     def wait(self, timeout: float | None = None) -> Processed:
         """Block until the job is over and return its result.
 
-        Raises what the job raised, JobCancelled if it never ran, TimeoutError after `timeout` seconds.
+        Raises what the job raised, JobCancelled if it never ran, JobPutOff if the program ends before, TimeoutError
+        after `timeout` seconds, ResultGone where the pictures of an older job were deleted.
         """
         if not self._finished.wait(timeout):
             raise TimeoutError(f"job {self.id} is still {self.state}")
         if self.error is not None:
             raise self.error
-        if self.result is None:
+        if self.state not in OVER:
+            raise JobPutOff(f"the program ends; job {self.id} goes on when it is started again")
+        result = self.result
+        if result is None and self.load_result is not None:
+            result = self.load_result()
+        if result is None:
             raise JobCancelled(f"job {self.id} was cancelled")
-        return self.result
+        return result
 
     def finish(self, state: State, *, result: Processed | None = None, error: BaseException | None = None) -> None:
         """Record how the job ended and wake everyone who waits."""
         self.state, self.result, self.error = state, result, error
+        self.finished_at = time.time()
         self._finished.set()
+
+    def put_off(self) -> None:
+        """Wake everyone who waits although the job is not over: the program ends."""
+        self._finished.set()
+
+    def reopen(self) -> None:
+        """Make a job that is over one that waits again."""
+        self._finished.clear()
+        self.state, self.result, self.error, self.finished_at = "queued", None, None, None
+        self.stored, self.load_result = None, None
+        self.progress = JobState()
 
     @property
     def finished(self) -> bool:

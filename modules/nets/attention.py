@@ -5,16 +5,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modules.nets.attention_methods import fused, mix
+
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, *, causal: bool = False) -> Tensor:
     """Multi-head scaled dot-product attention: [B, Tq, H*D], [B, Tk, H*D], [B, Tk, H*D] -> [B, Tq, H*D].
 
-    The split into heads and the way back are views where the tensors are contiguous.
+    The split into heads and the way back are views where the tensors are contiguous. How it is computed is
+    `attention_methods`' choice; causal attention, which only short texts have, is always torch's own.
     """
     query, key, value = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (query, key, value))
-    if query.device.type == "cpu":  # read once per block of queries: worth a copy that lies head by head
-        key, value = key.contiguous(), value.contiguous()
-    mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    mixed = fused(query, key, value, causal=True) if causal else mix(query, key, value)
     return mixed.transpose(1, 2).flatten(2)
 
 

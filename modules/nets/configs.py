@@ -122,3 +122,93 @@ class OpenCLIPTextConfig:
     embed_dim: int = 1024
     mlp_ratio: float = 4
     act: Activation = "gelu"
+
+
+@dataclass(frozen=True)
+class MMDiTConfig:
+    """Shape of Stable Diffusion 3's transformer; the defaults are those of SD3-medium.
+
+    `depth` joint blocks, each `hidden` wide with heads of `head_width`; `pos_side` is the side of the square table of positions.
+    `qk_norm` gives queries and keys a root-mean-square norm (SD3.5).
+    """
+
+    in_channels: int = 16
+    out_channels: int = 16
+    patch_size: int = 2
+    depth: int = 24
+    hidden: int = 1536
+    head_width: int = 64
+    mlp_hidden: int = 6144
+    context_dim: int = 4096
+    adm_in_channels: int = 2048
+    pos_side: int = 192
+    qk_norm: bool = False
+
+    @property
+    def model_channels(self) -> int:
+        """Width of the network, under the UNet's name for it."""
+        return self.hidden
+
+    @property
+    def heads(self) -> int:
+        return self.hidden // self.head_width
+
+
+@dataclass(frozen=True)
+class T5Config:
+    """Shape of a T5 v1.1 encoder; the defaults are those of T5-XXL (Stable Diffusion 3)."""
+
+    width: int = 4096
+    layers: int = 24
+    heads: int = 64
+    inner: int = 4096
+    hidden: int = 10240
+    vocab: int = 32128
+    buckets: int = 32
+
+
+@dataclass(frozen=True)
+class XLMRConfig:
+    """Shape of AltDiffusion's text encoder; the defaults are those of XLM-RoBERTa large with a projection to 768.
+
+    `pre_transformation` is the m18 form, whose conditioning comes from the last but one layer.
+    """
+
+    width: int = 1024
+    layers: int = 24
+    heads: int = 16
+    hidden: int = 4096
+    vocab: int = 250002
+    positions: int = 514
+    project_dim: int = 768
+    pre_transformation: bool = False
+
+
+@dataclass(frozen=True)
+class OpenCLIPVisionConfig:
+    """Shape of a CLIP vision tower in the layout of open_clip; the defaults are those of ViT-H/14 (Stable unCLIP)."""
+
+    width: int = 1280
+    layers: int = 32
+    heads: int = 16
+    patch_size: int = 14
+    image_size: int = 224
+    embed_dim: int = 1024
+    mlp_hidden: int = 5120
+    act: Activation = "gelu"
+
+
+@dataclass(frozen=True)
+class DPTConfig:
+    """Shape of MiDaS' DPT-hybrid depth network; the defaults are those of `dpt_hybrid` (Stable Diffusion 2 depth)."""
+
+    stem: int = 64
+    stage_widths: tuple[int, int, int] = (256, 512, 1024)
+    stage_blocks: tuple[int, int, int] = (3, 4, 9)
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    mlp_hidden: int = 3072
+    grid: int = 24
+    features: int = 256
+    hooks: tuple[int, int] = (8, 11)

@@ -58,12 +58,12 @@ class Transformer(nn.Module):
 
 
 class ResidualAttentionBlock(nn.Module):
-    """Causal self-attention and feed-forward, each behind its norm and added to its input."""
+    """Self-attention (causal in text towers) and feed-forward, each behind its norm and added to its input."""
 
-    def __init__(self, config: OpenCLIPTextConfig) -> None:
+    def __init__(self, config: OpenCLIPTextConfig, *, causal: bool = True) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(config.width)
-        self.attn = FusedSelfAttention(config.width, config.heads)
+        self.attn = FusedSelfAttention(config.width, config.heads, causal=causal)
         self.ln_2 = nn.LayerNorm(config.width)
         self.mlp = FeedForward(config)
 
@@ -73,18 +73,19 @@ class ResidualAttentionBlock(nn.Module):
 
 
 class FusedSelfAttention(nn.Module):
-    """Causal self-attention whose query, key and value matrices lie one below the other in `in_proj_weight`."""
+    """Self-attention whose query, key and value matrices lie one below the other in `in_proj_weight`."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, *, causal: bool = True) -> None:
         super().__init__()
         self.heads = heads
+        self.causal = causal
         self.in_proj_weight = nn.Parameter(torch.randn(3 * width, width) * width**-0.5)
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = functional.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
-        return self.out_proj(attend(query, key, value, self.heads, causal=True))
+        return self.out_proj(attend(query, key, value, self.heads, causal=self.causal))
 
 
 class FeedForward(nn.Module):

@@ -18,6 +18,9 @@ __all__ = ["UNetConfig", "UNetModel", "timestep_embedding"]
 class UNetModel(nn.Module):
     """Predicts noise or velocity from a noisy latent; attribute names are the checkpoint's keys under `model.diffusion_model.`."""
 
+    compute_dtype: torch.dtype | None = None
+    """Type to compute in where it is not that of the weights (modules/nets/casting.py)."""
+
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
@@ -36,8 +39,8 @@ class UNetModel(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type in which the network computes: that of its weights."""
-        return next(self.time_embed.parameters()).dtype
+        """Type in which the network computes: that of its weights, unless it was told another."""
+        return self.compute_dtype or next(self.time_embed.parameters()).dtype
 
     def embed(self, timesteps: Tensor, y: Tensor | None = None) -> Tensor:
         """Embedding [B, 4*model_channels] of timesteps [B], plus that of y [B, adm_in_channels] where the family has one.

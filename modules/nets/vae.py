@@ -89,9 +89,17 @@ class Encoder(nn.Module):
         self.conv_out = nn.Conv2d(width, 2 * config.z_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.from_middle(self.to_middle(x))
+
+    def to_middle(self, x: Tensor) -> Tensor:
+        """The levels above the latent's resolution."""
         h = self.conv_in(x)
         for level in self.down:
             h = level(h)
+        return h
+
+    def from_middle(self, h: Tensor) -> Tensor:
+        """The rest, at the latent's resolution."""
         return self.conv_out(functional.silu(self.norm_out(self.mid(h))))
 
 
@@ -113,7 +121,14 @@ class Decoder(nn.Module):
         self.conv_out = nn.Conv2d(width, config.out_ch, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        h = self.mid(self.conv_in(z))
+        return self.from_middle(self.to_middle(z))
+
+    def to_middle(self, z: Tensor) -> Tensor:
+        """The part at the latent's resolution."""
+        return self.mid(self.conv_in(z))
+
+    def from_middle(self, h: Tensor) -> Tensor:
+        """The levels above the latent's resolution."""
         for level in reversed(self.up):
             h = level(h)
         return self.conv_out(functional.silu(self.norm_out(h)))

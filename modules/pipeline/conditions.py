@@ -53,18 +53,17 @@ class BatchConditions:
 class ConditionBuilder:
     """Turns prompts into `BatchConditions`: AND parts, blends, editing over the steps; each distinct text is encoded once.
 
-    `evaluations` is the number of model evaluations planned for the pass. After `build`, `infotext` holds the keys
-    that the prompts caused.
+    `evaluations` is the number of model evaluations planned for the first pass, `hires_evaluations` that of the second
+    where it is the one to condition. After `build`, `infotext` holds the keys that the prompts caused.
     """
 
     evaluations: int
+    hires_evaluations: int | None = None
     use_old_scheduling: bool = False
     blend_mode: BlendMode = "first"
     infotext: dict[str, bool] = field(default_factory=dict)
 
-    def build(
-        self, prompts: Sequence[str], negatives: Sequence[str], encode: Encode, encode_negative: Encode
-    ) -> BatchConditions:
+    def build(self, prompts: Sequence[str], negatives: Sequence[str], encode: Encode, encode_negative: Encode) -> BatchConditions:
         """Conditionings of a batch; `prompts` and `negatives` have an entry for every picture."""
         positive: dict[str, CondSchedule] = {}
         negative: dict[str, CondSchedule] = {}
@@ -72,9 +71,7 @@ class ConditionBuilder:
             tuple(Part(self._schedule(text, positive, encode), weight) for text, weight in split_prompt(p, self.blend_mode))
             for p in prompts
         )
-        return BatchConditions(
-            parts, tuple(Part(self._schedule(text, negative, encode_negative)) for text in negatives)
-        )
+        return BatchConditions(parts, tuple(Part(self._schedule(text, negative, encode_negative)) for text in negatives))
 
     def _schedule(self, text: str, known: dict[str, CondSchedule], encode: Encode) -> CondSchedule:
         """The conditionings of one sub-prompt over the steps; a blend's are mixtures of its sides'."""
@@ -87,8 +84,8 @@ class ConditionBuilder:
 
     def _encoded(self, text: str, encode: Encode) -> CondSchedule:
         """The conditionings of a text's variants over the steps, encoded as one batch."""
-        schedule = prompt_schedule(text, self.evaluations, None, self.use_old_scheduling)
-        if self.use_old_scheduling and schedule != prompt_schedule(text, self.evaluations):
+        schedule = prompt_schedule(text, self.evaluations, self.hires_evaluations, self.use_old_scheduling)
+        if self.use_old_scheduling and schedule != prompt_schedule(text, self.evaluations, self.hires_evaluations):
             self.infotext["Old prompt editing timelines"] = True
         conds = encode([variant for _, variant in schedule])
         return [(end, cond) for (end, _), cond in zip(schedule, conds, strict=True)]

@@ -8,120 +8,147 @@ import torch
 from torch import Tensor
 
 from modules.diffusion.denoiser import make_denoiser
-from modules.diffusion.guidance import CFGPP_SCALE, combine, skip_infotext, skip_uncond, with_stand_in_uncond
-from modules.pipeline.model import CondBatch
+from modules.diffusion.guidance import CFGPP_SCALE, combine, combine_edit, skip_infotext, skip_uncond, with_stand_in_uncond
+from modules.pipeline.encode import PassTexts, empty_prompt, encode_pass
+from modules.pipeline.listeners import AfterCFG, Denoised, Denoiser
+from modules.pipeline.masking import blend_mask
+from modules.pipeline.model import CondBatch, ImageCond
+from modules.pipeline.refiner import RefinerSwitch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from modules.diffusion.guidance import Parts
     from modules.diffusion.plan import SamplingPlan
-    from modules.pipeline.conditions import BatchConditions
-    from modules.pipeline.model import DiffusionModel
-    from modules.settings.store import SettingsView
+    from modules.pipeline.run import Run
 
 
 class GuidedModel:
-    """Classifier-free guidance around one model for one pass of one batch.
+    """Classifier-free guidance around the job's model for one pass of one batch.
 
-    Called with x [B, C, h, w] and σ (or t) [B]; returns the guided denoised latent (or eps). `evaluation` counts the
-    calls; `last_denoised` is the latest prediction for the prompt alone, shown as preview and kept on interrupt.
+    Called with x [B, C, h, w] and σ (or t) [B]; returns the guided denoised latent (or eps). `step` counts the
+    evaluations; `last_denoised` is the latest prediction for the prompt alone, shown as preview and kept on interrupt.
     """
 
-    def __init__(
-        self,
-        model: DiffusionModel,
-        plan: SamplingPlan,
-        conditions: BatchConditions,
-        settings: SettingsView,
-        *,
-        cfg_scale: float,
-        s_min_uncond: float = 0.0,
-        concat: Tensor | None = None,
-        empty_prompt: Callable[[], Tensor],
-        check: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.plan = plan
-        self.conditions = conditions
-        self.settings = settings
-        self.cfg_scale = cfg_scale * (CFGPP_SCALE if plan.sampler.label == "DDIM CFG++" else 1.0)
-        self.s_min_uncond = s_min_uncond
-        self.concat = concat
-        self.evaluation = 0
-        self.infotext: dict[str, Any] = {}
+    def __init__(self, run: Run, plan: SamplingPlan, texts: PassTexts, image: ImageCond) -> None:
+        self.run, self.plan, self.texts, self.image = run, plan, texts, image
+        self.settings, self.p = run.settings, run.p
+        self.conditions = encode_pass(run, texts)
+        self.cfg_scale = run.p.cfg_scale * (CFGPP_SCALE if plan.sampler.label == "DDIM CFG++" else 1.0)
+        self.s_min_uncond = float(run.settings.s_min_uncond if run.p.s_min_uncond is None else run.p.s_min_uncond)
+        self.step = 0
+        self.callback_step = 0
         self.last_denoised: Tensor | None = None
         self.last_uncond: Tensor | None = None
-        self._empty_prompt = empty_prompt
-        self._check = check
-        self._denoiser = make_denoiser(plan.sampler.family, model.apply, plan.schedule, model.prediction)
+        self._refiner = RefinerSwitch(run, plan)
+        self._wrap()
+
+    @property
+    def total_steps(self) -> int:
+        """Evaluations planned for the pass, as A1111 names them."""
+        return self.plan.planned_evals
+
+    def _wrap(self) -> None:
+        model = self.run.model
+        self._denoiser = make_denoiser(self.plan.sampler.family, model.apply, self.plan.schedule, model.prediction)
+        self.image_cfg_scale = getattr(self.p, "image_cfg_scale", None) if model.is_edit else None
+        self.is_edit = self.image_cfg_scale is not None and self.image_cfg_scale != 1.0
 
     def __call__(self, x: Tensor, level: Tensor, **_: Any) -> Tensor:
-        self._check()
-        cond, parts = self.conditions.positive_at(self.evaluation)
-        uncond = self._negative(level)
-        if uncond is not None:
-            cond, uncond = self._padded(cond, uncond)
-        outputs = self._evaluate(x, level, cond, parts, uncond)
-        scale = self.cfg_scale
-        if uncond is None:
-            outputs, scale = with_stand_in_uncond(outputs, parts), 1.0
+        self.run.runtime.state.raise_if_stopped()
+        if (refiner := self._refiner.model_at(self.step, level)) is not None:
+            self._take_over(refiner)
+        before = self.plan.sampler.family == "timestep"
+        if before:
+            # A1111: the timestep samplers see the blend but go on from their own latent
+            x = blend_mask(self.p, x, denoiser=self, sigma=level)
+        outputs, parts, with_negative = self._outputs(x, level)
+        if not with_negative:
+            outputs = with_stand_in_uncond(outputs, parts)
         self._remember(x, level, outputs, parts)
-        self.evaluation += 1
-        return combine(outputs, parts, scale)
+        denoised = self._combined(outputs, parts, with_negative)
+        if not before:
+            denoised = blend_mask(self.p, denoised, denoiser=self, sigma=level)
+        self.step += 1
+        return AfterCFG.fire(self, denoised)
 
-    def _negative(self, level: Tensor) -> CondBatch | None:
+    def _take_over(self, model: Any) -> None:
+        self.run.use(model)
+        self.run.activate_networks()
+        self.conditions = encode_pass(self.run, self.texts)
+        self._wrap()
+
+    def _outputs(self, x: Tensor, level: Tensor) -> tuple[Tensor, Parts, bool]:
+        """Rows of the network's outputs, conditional ones first; whether unconditional rows follow."""
+        cond, parts = self.conditions.positive_at(self.step)
+        uncond = None if self._skips(level) else self.conditions.negative_at(self.step)
+        if uncond is not None and not self.is_edit:
+            cond, uncond = self._padded(cond, uncond)
+        call = Denoiser.of(self, x, level, cond, uncond, parts)
+        return Denoised.fire(self, self._evaluate(call)), parts, uncond is not None
+
+    def _combined(self, outputs: Tensor, parts: Parts, with_negative: bool) -> Tensor:
+        if not with_negative:
+            return combine(outputs, parts, 1.0)
+        if self.is_edit and self.image_cfg_scale is not None:
+            return combine_edit(outputs, self.cfg_scale, self.image_cfg_scale)
+        return combine(outputs, parts, self.cfg_scale)
+
+    def _skips(self, level: Tensor) -> bool:
+        """Whether this evaluation leaves the negative prompt out; the infotext says so."""
         s = self.settings
         early, floor, every = float(s.skip_early_cond), self.s_min_uncond, bool(s.s_min_uncond_all)
         reason = skip_uncond(
-            self.evaluation,
+            self.step,
             self.plan.planned_evals,
             float(level[0]),
             skip_early_cond=early,
             s_min_uncond=floor,
             s_min_uncond_all=every,
+            is_edit_model=self.is_edit,
         )
-        self.infotext |= skip_infotext(reason, early, floor, every)
-        return None if reason else self.conditions.negative_at(self.evaluation)
+        self.run.keep(skip_infotext(reason, early, floor, every))
+        return reason is not None
 
     def _padded(self, cond: CondBatch, uncond: CondBatch) -> tuple[CondBatch, CondBatch]:
         """Make both equally long where a setting asks for it; the infotext tells about the last evaluation."""
         for key in ("Pad conds", "Pad conds v0"):
-            self.infotext.pop(key, None)
+            self.p.extra_generation_params.pop(key, None)
         missing = cond.tokens - uncond.tokens
         if missing == 0:
             return cond, uncond
         if self.settings.pad_cond_uncond_v0:
-            self.infotext["Pad conds v0"] = True
+            self.run.keep({"Pad conds v0": True})
             return cond, uncond.resized(cond.tokens)
         if self.settings.pad_cond_uncond:
-            self.infotext["Pad conds"] = True
-            filler = self._empty_prompt()
+            self.run.keep({"Pad conds": True})
+            filler = empty_prompt(self.run)
             if missing > 0:
                 return cond, uncond.extended(filler, missing // len(filler))
             return cond.extended(filler, -missing // len(filler)), uncond
         return cond, uncond
 
-    def _evaluate(self, x: Tensor, level: Tensor, cond: CondBatch, parts: Parts, uncond: CondBatch | None) -> Tensor:
+    def _evaluate(self, call: Denoiser) -> Tensor:
         """Outputs of all conditional rows, then of the unconditional ones."""
-        image_of_row = [image for image, sub_prompts in enumerate(parts) for _ in sub_prompts]
         batched = bool(self.settings.batch_cond_uncond)
-        if uncond is not None and uncond.tokens == cond.tokens:
-            rows = [*image_of_row, *range(len(parts))]
-            return self._in_calls(x, level, cond + uncond, rows, len(rows) if batched else len(x))
-        at_once = len(image_of_row) if uncond is None else len(x) * (2 if batched else 1)
-        outputs = self._in_calls(x, level, cond, image_of_row, at_once)
-        if uncond is None:
+        total, conds = len(call.x), len(call.cond)
+        if call.uncond is not None and call.uncond.tokens == call.cond.tokens:
+            at_once = total if batched else call.images
+            return self._in_calls(call, call.cond + call.uncond, 0, total, at_once)
+        at_once = conds if call.uncond is None else call.images * (2 if batched else 1)
+        outputs = self._in_calls(call, call.cond, 0, conds, at_once)
+        if call.uncond is None:
             return outputs
-        return torch.cat([outputs, self._in_calls(x, level, uncond, list(range(len(parts))), len(parts))])
+        return torch.cat([outputs, self._in_calls(call, call.uncond, conds, total, call.images)])
 
-    def _in_calls(self, x: Tensor, level: Tensor, cond: CondBatch, rows: list[int], at_once: int) -> Tensor:
-        """Evaluate rows (each the image it belongs to), at most `at_once` in one call."""
+    def _in_calls(self, call: Denoiser, texts: CondBatch, first: int, last: int, at_once: int) -> Tensor:
+        """Evaluate rows first…last of the call, at most `at_once` in one go of the network."""
         outputs = []
-        for start in range(0, len(rows), at_once):
-            part = slice(start, start + at_once)
-            images = rows[part]
-            concat = self.concat.expand(len(images), -1, -1, -1) if self.concat is not None else None
-            outputs.append(self._denoiser(x[images], level[images], cond=cond[part], concat=concat))
+        for start in range(first, last, at_once):
+            rows = slice(start, min(start + at_once, last))
+            cond = texts[slice(rows.start - first, rows.stop - first)]
+            if call.image.adm is not None:
+                cond = CondBatch(cond.crossattn, call.image.adm[rows])
+            concat = call.image.concat[rows] if call.image.concat is not None else None
+            outputs.append(self._denoiser(call.x[rows], call.level[rows], cond=cond, concat=concat))
         return torch.cat(outputs)
 
     def _remember(self, x: Tensor, level: Tensor, outputs: Tensor, parts: Parts) -> None:

@@ -66,6 +66,34 @@ class CondBatch:
         return CondBatch(torch.cat([self.crossattn, tail], dim=1), self.vector)
 
 
+@dataclass(frozen=True)
+class ImageCond:
+    """What a model is told about a picture beside the text: `concat` [B or 1, k, h, w] joined to the latents (inpainting, pix2pix,
+    depth), `adm` [B or 1, n] in place of the text's vector (unCLIP)."""
+
+    concat: Tensor | None = None
+    adm: Tensor | None = None
+
+    def rows(self, prompts: list[int], plain: list[int], *, edit: bool = False) -> ImageCond:
+        """For the image of every prompt row, then of every row without the prompt; with `edit` those come twice, last without picture."""
+        concat, adm = _picked(self.concat, prompts + plain), _picked(self.adm, prompts)
+        if edit and concat is not None:
+            concat = torch.cat([concat, torch.zeros_like(concat[-len(plain) :])])
+        if adm is not None:
+            adm = torch.cat([adm, adm.new_zeros(len(plain), adm.shape[1])])
+        return ImageCond(concat, adm)
+
+    def first(self, count: int) -> ImageCond:
+        """The first rows alone."""
+        return ImageCond(None if self.concat is None else self.concat[:count], None if self.adm is None else self.adm[:count])
+
+
+def _picked(rows: Tensor | None, images: list[int]) -> Tensor | None:
+    if rows is None:
+        return None
+    return rows.expand(len(images), *rows.shape[1:]) if len(rows) == 1 else rows[images]
+
+
 class DiffusionModel:
     """The networks of one checkpoint with its arithmetic around them.
 
@@ -78,8 +106,21 @@ class DiffusionModel:
         self.device = device
         self.name = name
         self.shorthash = shorthash
+        self.vae_name: str | None = None
+        """File name and short hash of a VAE that is not the checkpoint's own."""
+        self.vae_hash: str | None = None
         self.latent_channels = checkpoint.spec.vae.embed_dim
         self.alphas_cumprod: Tensor = checkpoint.alphas_cumprod
+
+    @property
+    def title(self) -> str:
+        """Name and short hash as infotexts give them."""
+        return f"{self.name} [{self.shorthash}]" if self.shorthash else self.name
+
+    @property
+    def is_edit(self) -> bool:
+        """True for instruct-pix2pix models, which are guided by the picture as well."""
+        return self.spec.family == "sd1-pix2pix"
 
     @property
     def is_sdxl(self) -> bool:

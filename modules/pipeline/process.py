@@ -1,42 +1,35 @@
-"""`process_images`: a request in, pictures with their recipes out."""
+"""`process_images`: a request in, pictures with their recipes out. The order of the hooks is platform.md §4.9's of the reference."""
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from modules.pipeline.pixels import to_images
-from modules.pipeline.recipe import VERSION, create_infotext
+import torch
+from torch import Tensor
+
+from modules import events
+from modules.pipeline.finish import Finisher
+from modules.pipeline.pixels import to_unit
+from modules.pipeline.processed import Processed
+from modules.pipeline.recipe import create_infotext
 from modules.pipeline.run import Run
-from modules.pipeline.sample import sample_batch
-from modules.pipeline.save import make_grid, save_params, save_sample
+from modules.pipeline.sample import Samples, batch_noise
+from modules.pipeline.save import make_grid, save_params
+from modules.prompt.extra_networks import parse_prompts
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from modules.pipeline.processing import StableDiffusionProcessing
     from modules.pipeline.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Processed:
-    """What a job made: `images` and their `infotexts`, a grid first where there is one, and the job's data for the API."""
-
-    images: list[Image.Image]
-    infotexts: list[str]
-    info: dict[str, Any]
-    index_of_first_image: int = 0
-    comments: str = ""
-    paths: list[str] = field(default_factory=list)
-    """Files written, in the order of `images` (samples only)."""
-
-    def js(self) -> str:
-        """The `info` of the API as a JSON string."""
-        return json.dumps(self.info, default=lambda _: None)
+def run_request(p: StableDiffusionProcessing, runtime: Runtime) -> Processed:
+    """Run a request with its selected script, if it has one; see `process_images`."""
+    with runtime.active():
+        result = p.scripts.run(p, *p.script_args) if p.scripts is not None else None
+        return result if isinstance(result, Processed) else process_images(p, runtime)
 
 
 def process_images(p: StableDiffusionProcessing, runtime: Runtime) -> Processed:
@@ -44,84 +37,107 @@ def process_images(p: StableDiffusionProcessing, runtime: Runtime) -> Processed:
 
     Raises RequestError, PromptError, WeightsError or SettingError for what the user can mend.
     """
+    p.hook("before_process")
     p.validate()
     state = runtime.state
     state.textinfo = "Loading the checkpoint…"
     run = Run.prepare(p, runtime)
     state.textinfo = None
-    state.job_count = p.n_iter
-    images: list[Image.Image] = []
-    paths: list[str] = []
+    if state.job_count <= 0:
+        state.job_count = p.n_iter
+    try:
+        p.hook("process")
+        with torch.inference_mode():
+            p.init(p.all_prompts, p.all_seeds, p.all_subseeds)
+            finisher = _all_batches(run)
+    finally:
+        run.use(run.main_model)
+        if runtime.networks is not None:
+            runtime.networks.deactivate()
+    result = _finished(run, finisher)
+    p.hook("postprocess", result)
+    return result
+
+
+def _all_batches(run: Run) -> Finisher:
+    p, state, finisher = run.p, run.runtime.state, Finisher(run)
     for iteration in range(p.n_iter):
         state.skipped = False
         if state.interrupted or state.stopping_generation:
             break
+        run.use(run.main_model)
+        p.iteration = iteration
+        if not _prepare_batch(run):
+            break
         if p.n_iter > 1:
             state.job = f"Batch {iteration + 1} out of {p.n_iter}"
-        images += _one_batch(run, iteration, paths)
+        finisher.batch(_sampled(run))
         state.nextjob()
-    return _finished(run, images, paths)
+    return finisher
 
 
-def _one_batch(run: Run, iteration: int, paths: list[str]) -> list[Image.Image]:
-    """Draw one batch; its files are written as soon as it is decoded."""
-    rows = run.batch(iteration)
-    with run.model.tiling(run.tiling):
-        latents = sample_batch(run, iteration, on_ready=lambda: save_params(run) if iteration == 0 else None)
-        images = to_images(run.model.decode(latents))
-    for offset, image in enumerate(images):
-        index = rows.start + offset
-        infotext = create_infotext(run, index)
-        image.info["parameters"] = infotext
-        if path := save_sample(run, image, index, infotext):
-            paths.append(path)
-    return images
-
-
-def _finished(run: Run, images: list[Image.Image], paths: list[str]) -> Processed:
-    infotexts = [create_infotext(run, index) for index in range(len(images))]
-    first = 0
-    if grid := make_grid(run, images):
-        images, first = [grid, *images], 1
-        infotexts = [create_infotext(run, 0, use_main_prompt=True), *infotexts]
-    comments = "\n".join(run.p.comments)
-    return Processed(images, infotexts, _info(run, infotexts, first), first, comments, paths)
-
-
-def _info(run: Run, infotexts: list[str], index_of_first_image: int) -> dict[str, Any]:
-    """The fields of the API's `info`, in A1111's order."""
+def _prepare_batch(run: Run) -> bool:
+    """Set the batch's prompts, seeds and noise on the request and its networks on the model; False when there is nothing to draw."""
     p = run.p
-    return {
-        "prompt": run.all_prompts[0],
-        "all_prompts": run.all_prompts,
-        "negative_prompt": run.all_negative_prompts[0],
-        "all_negative_prompts": run.all_negative_prompts,
-        "seed": run.all_seeds[0],
-        "all_seeds": run.all_seeds,
-        "subseed": run.all_subseeds[0],
-        "all_subseeds": run.all_subseeds,
-        "subseed_strength": p.subseed_strength,
-        "width": p.width,
-        "height": p.height,
-        "sampler_name": run.sampler.label,
-        "cfg_scale": p.cfg_scale,
-        "steps": p.steps,
-        "batch_size": p.batch_size,
-        "restore_faces": bool(p.restore_faces),
-        "face_restoration_model": None,
-        "sd_model_name": run.model.name,
-        "sd_model_hash": run.model.shorthash,
-        "sd_vae_name": None,
-        "sd_vae_hash": None,
-        "seed_resize_from_w": p.seed_resize_from_w,
-        "seed_resize_from_h": p.seed_resize_from_h,
-        "denoising_strength": p.denoising_strength,
-        "extra_generation_params": {**run.extra_params, **p.extra_generation_params},
-        "index_of_first_image": index_of_first_image,
-        "infotexts": infotexts,
-        "styles": p.styles,
-        "job_timestamp": run.runtime.state.job_timestamp,
-        "clip_skip": int(run.settings.CLIP_stop_at_last_layers),
-        "is_using_inpainting_conditioning": run.model.wants_inpainting_conditioning,
-        "version": VERSION,
-    }
+    set_batch_lists(p)
+    if not p.prompts:
+        return False
+    p.rng = batch_noise(run, p.height // 8, p.width // 8)
+    told: dict[str, Any] = {"batch_number": p.iteration, "prompts": p.prompts, "seeds": p.seeds, "subseeds": p.subseeds}
+    p.hook("before_process_batch", **told)
+    p.prompts, p.extra_network_data = parse_prompts(p.prompts)
+    if getattr(p, "enable_hr", False):
+        rows = slice(p.iteration * p.batch_size, (p.iteration + 1) * p.batch_size)
+        p.hr_prompts, p.hr_extra_network_data = parse_prompts(p.all_hr_prompts[rows])  # type: ignore[attr-defined]
+        p.hr_negative_prompts = p.all_hr_negative_prompts[rows]  # type: ignore[attr-defined]
+    run.activate_networks()
+    told["prompts"] = p.prompts
+    if not p.disable_extra_networks:
+        p.hook("after_extra_networks_activate", **told, extra_network_data=p.extra_network_data)
+    p.hook("process_batch", **told)
+    p.setup_conds()
+    if p.iteration == 0:
+        save_params(run)
+    return True
+
+
+def set_batch_lists(p: StableDiffusionProcessing) -> None:
+    """The current batch's part of the job's lists."""
+    rows = slice(p.iteration * p.batch_size, (p.iteration + 1) * p.batch_size)
+    p.prompts, p.negative_prompts = p.all_prompts[rows], p.all_negative_prompts[rows]
+    p.seeds, p.subseeds = p.all_seeds[rows], p.all_subseeds[rows]
+
+
+def _sampled(run: Run) -> Tensor:
+    """The decoded pictures [B, 3, H, W] in 0..1 of the current batch."""
+    p = run.p
+    with run.model.tiling(run.tiling):
+        samples = p.sample(p.c, p.uc, p.seeds, p.subseeds, p.subseed_strength, p.prompts)
+        if p.scripts is not None:
+            args = events.PostSampleArgs(DecodedSamples(samples.tensor) if samples.decoded else samples.tensor)
+            p.hook("post_sample", args)
+            samples = _after_scripts(args.samples)
+        decoded = samples.tensor if samples.decoded else run.model.decode(samples.tensor)
+    return to_unit(decoded)
+
+
+class DecodedSamples(list[Tensor]):
+    """Pictures [3, H, W] in -1..1 where scripts else find latents."""
+
+    already_decoded = True
+
+
+def _after_scripts(samples: Any) -> Samples:
+    if getattr(samples, "already_decoded", False):
+        return Samples(torch.stack(list(samples)), decoded=True)
+    return Samples(samples)
+
+
+def _finished(run: Run, finisher: Finisher) -> Processed:
+    p, images, infotexts, first = run.p, finisher.images, finisher.infotexts, 0
+    text = create_infotext(run, 0, use_main_prompt=True)
+    if grid := make_grid(run, images):
+        images, infotexts, first = [grid, *images], [text, *infotexts], 1
+    result = Processed(p, images, p.all_seeds[0], text, p.all_subseeds[0], index_of_first_image=first, infotexts=infotexts)
+    result.paths = finisher.paths
+    return result

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.diffusion.samplers.registry import uses_ensd
 from modules.imaging.infotext import format_infotext
+from modules.pipeline.processing import StableDiffusionProcessingImg2Img
 
 if TYPE_CHECKING:
     from modules.pipeline.run import Run
@@ -16,8 +17,9 @@ VERSION = "v1.10.1"
 
 def create_infotext(run: Run, index: int, *, use_main_prompt: bool = False) -> str:
     """The infotext of picture `index` of the job; with `use_main_prompt` that of its grid."""
-    prompt = run.main_prompt if use_main_prompt else run.all_prompts[index]
-    negative = run.main_negative_prompt if use_main_prompt else run.all_negative_prompts[index]
+    p = run.p
+    prompt = p.main_prompt if use_main_prompt else p.all_prompts[index]
+    negative = p.main_negative_prompt if use_main_prompt else p.all_negative_prompts[index]
     fields = {**_fields(run, index), **_resolved(run, index), **_closing(run)}
     return format_infotext(prompt, negative, fields)
 
@@ -32,13 +34,19 @@ def _fields(run: Run, index: int) -> dict[str, Any]:
         "Sampler": run.sampler.label,
         "Schedule type": run.scheduler.label,
         "CFG scale": p.cfg_scale,
-        "Seed": run.all_seeds[index],
+        "Image CFG scale": p.image_cfg_scale if run.model.is_edit and isinstance(p, StableDiffusionProcessingImg2Img) else None,
+        "Seed": p.all_seeds[index],
+        "Face restoration": opts.face_restoration_model if p.restore_faces else None,
         "Size": f"{p.width}x{p.height}",
-        "Model hash": run.model.shorthash if opts.add_model_hash_to_info else None,
-        "Model": run.model.name if opts.add_model_name_to_info else None,
-        "Variation seed": run.all_subseeds[index] if varied else None,
+        "Model hash": run.main_model.shorthash if opts.add_model_hash_to_info else None,
+        "Model": run.main_model.name if opts.add_model_name_to_info else None,
+        "VAE hash": run.main_model.vae_hash if opts.add_vae_hash_to_info else None,
+        "VAE": run.main_model.vae_name if opts.add_vae_name_to_info else None,
+        "Variation seed": p.all_subseeds[index] if varied else None,
         "Variation seed strength": p.subseed_strength if varied else None,
         "Seed resize from": f"{p.seed_resize_from_w}x{p.seed_resize_from_h}" if resized else None,
+        "Denoising strength": p.denoising_strength if p.kind == "img2img" or getattr(p, "enable_hr", False) else None,
+        "Conditional mask weight": _mask_weight(run),
         "Clip skip": clip_skip if clip_skip > 1 else None,
         "ENSD": _ensd(run),
         "RNG": opts.randn_source if opts.randn_source != "GPU" else None,
@@ -47,9 +55,24 @@ def _fields(run: Run, index: int) -> dict[str, Any]:
 
 
 def _resolved(run: Run, index: int) -> dict[str, Any]:
-    """Keys the job set on its way; a list holds a value for each picture."""
-    values = {**run.extra_params, **run.p.extra_generation_params}
-    return {key: value[index] if isinstance(value, list) else value for key, value in values.items()}
+    """Keys the job set on its way; a list holds a value for each picture, a function is asked."""
+    return {key: _value_for(run, value, index) for key, value in run.p.extra_generation_params.items()}
+
+
+def _value_for(run: Run, value: Any, index: int) -> Any:
+    if isinstance(value, list):
+        return value[index] if index < len(value) else None
+    if not callable(value):
+        return value
+    p = run.p
+    lists = {"all_prompts": p.all_prompts, "all_negative_prompts": p.all_negative_prompts, "all_seeds": p.all_seeds}
+    return value(p=p, index=index, iteration=p.iteration, **lists)
+
+
+def _mask_weight(run: Run) -> float | None:
+    if not run.uses_inpainting_conditioning:
+        return None
+    return float(getattr(run.p, "inpainting_mask_weight", run.settings.inpainting_mask_weight))
 
 
 def _closing(run: Run) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a job works out from its request before and while it runs; the request itself stays as it was given."""
+"""What a job works out from its request before it runs: settings in force, model, samplers, and the lists kept on the request."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from modules.prompt.styles import StyleDatabase
 from modules.settings.store import SettingsView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL import Image
+
+    from modules.pipeline.conditions import BatchConditions
     from modules.pipeline.model import DiffusionModel
     from modules.pipeline.runtime import Runtime
 
 
 @dataclass
 class Run:
-    """One job: settings in force, model, and the lists with an entry for every picture."""
+    """One job: its request, settings in force, and the model in use, which a refiner or a hires checkpoint may change."""
 
     p: StableDiffusionProcessing
     runtime: Runtime
     settings: SettingsView
     model: DiffusionModel
+    main_model: DiffusionModel
     sampler: SamplerInfo
     scheduler: Scheduler
-    all_prompts: list[str]
-    all_negative_prompts: list[str]
-    all_seeds: list[int]
-    all_subseeds: list[int]
-    main_prompt: str
-    main_negative_prompt: str
     tiling: bool
     eta: float = 1.0
     """The η the sampler uses; known once the pass is planned."""
-    extra_params: dict[str, Any] = field(default_factory=dict)
-    """Infotext keys that stages of the job set, in the order in which they are first set."""
+    uses_inpainting_conditioning: bool = False
+    conditions: dict[Any, tuple[BatchConditions, dict[str, Any]]] = field(default_factory=dict)
+    """Conditionings encoded last and the infotext keys they caused, so that batches with equal prompts encode once."""
 
     @classmethod
     def prepare(cls, p: StableDiffusionProcessing, runtime: Runtime) -> Run:
@@ -46,26 +47,18 @@ class Run:
         settings = SettingsView(runtime.options, _overrides(p, runtime))
         model = runtime.load_model(settings.sd_model_checkpoint)
         sampler, scheduler = resolve(p.sampler_name or _legacy_name(p), p.scheduler)
-        count = p.batch_size * p.n_iter
-        prompts, negatives = _styled(p, runtime, count)
-        seed, subseed = _first(p.seed), _first(p.subseed)
-        varied = p.subseed_strength != 0
-        comments_on = bool(settings.enable_prompt_comments)
-        return cls(
-            p=p,
-            runtime=runtime,
-            settings=settings,
-            model=model,
-            sampler=sampler,
-            scheduler=scheduler,
-            all_prompts=[strip_comments(text) if comments_on else text for text in prompts],
-            all_negative_prompts=[strip_comments(text) if comments_on else text for text in negatives],
-            all_seeds=[seed + (0 if varied else i) for i in range(count)],
-            all_subseeds=[subseed + i for i in range(count)],
-            main_prompt=strip_comments(prompts[0]) if comments_on else prompts[0],
-            main_negative_prompt=strip_comments(negatives[0]) if comments_on else negatives[0],
-            tiling=bool(settings.tiling if p.tiling is None else p.tiling),
-        )
+        tiling = bool(settings.tiling if p.tiling is None else p.tiling)
+        if p.restore_faces is None:
+            p.restore_faces = bool(settings.face_restoration)
+        run = cls(p, runtime, settings, model, model, sampler, scheduler, tiling)
+        p.begin()
+        p.run, p.sd_model = run, model
+        p.seed, p.subseed = _first(p.seed), _first(p.subseed)
+        run._set_prompts()
+        count = len(p.all_prompts)
+        p.all_seeds = _sequence(p.seed, count, 0 if p.subseed_strength != 0 else 1)
+        p.all_subseeds = _sequence(p.subseed, count, 1)
+        return run
 
     @property
     def sampling_options(self) -> SamplingOptions:
@@ -79,12 +72,54 @@ class Run:
 
     def keep(self, infotext: dict[str, Any]) -> None:
         """Add infotext keys; a key set before stays in its place."""
-        self.extra_params.update(infotext)
+        self.p.extra_generation_params.update(infotext)
 
-    def batch(self, iteration: int) -> slice:
-        """The pictures of one batch within the job's lists."""
-        size = self.p.batch_size
-        return slice(iteration * size, (iteration + 1) * size)
+    def use(self, model: DiffusionModel) -> None:
+        """Go on with another model: a refiner's, the second pass', or the main one again."""
+        self.model = self.p.sd_model = model
+
+    def styled(self, prompt: str | list[str], negative: str | list[str], count: int) -> tuple[list[str], list[str]]:
+        """Prompts and negative prompts of every picture with the styles merged in and comments removed."""
+        prompts = list(prompt) if isinstance(prompt, list) else [prompt] * count
+        negatives = list(negative) if isinstance(negative, list) else [negative] * len(prompts)
+        if self.p.styles:
+            styles = StyleDatabase(self.runtime.styles_files or [self.runtime.data_dir / "styles.csv"])
+            prompts = [styles.apply_styles_to_prompt(text, self.p.styles) for text in prompts]
+            negatives = [styles.apply_negative_styles_to_prompt(text, self.p.styles) for text in negatives]
+        if self.settings.enable_prompt_comments:
+            prompts, negatives = [strip_comments(text) for text in prompts], [strip_comments(text) for text in negatives]
+        return prompts, negatives
+
+    @property
+    def saves_samples(self) -> bool:
+        """Whether pictures of this job are written; an interrupted batch's only where the setting says so."""
+        state, p = self.runtime.state, self.p
+        whole = self.settings.save_incomplete_images or not (state.interrupted or state.skipped)
+        return bool(self.settings.samples_save and not p.do_not_save_samples and whole)
+
+    def activate_networks(self) -> None:
+        """Put the networks of the pass's prompts on the model in use; before the second pass the scripts hear of it again."""
+        p = self.p
+        if p.disable_extra_networks:
+            return
+        wanted = p.hr_extra_network_data if p.is_hr_pass else p.extra_network_data  # type: ignore[attr-defined]
+        if self.runtime.networks is not None:
+            active = self.runtime.networks.activate(self.model, wanted, self.settings)
+            self.keep(active.infotext)
+            for remark in active.comments:
+                p.comment(remark)
+
+    def upscaler(self, name: str | None) -> Callable[[Image.Image, float], Image.Image] | None:
+        """What enlarges a picture by a factor under this name; None for "None" and no name."""
+        upscalers = self.runtime.upscalers
+        if name in (None, "", "None") or upscalers is None:
+            return None
+        return lambda image, scale: upscalers.upscale(image, scale, name, self.settings)
+
+    def _set_prompts(self) -> None:
+        p = self.p
+        p.all_prompts, p.all_negative_prompts = self.styled(p.prompt, p.negative_prompt, p.batch_size * p.n_iter)
+        p.main_prompt, p.main_negative_prompt = p.all_prompts[0], p.all_negative_prompts[0]
 
 
 def _overrides(p: StableDiffusionProcessing, runtime: Runtime) -> dict[str, Any]:
@@ -101,16 +136,11 @@ def _legacy_name(p: StableDiffusionProcessing) -> str | None:
     return p.sampler_index if isinstance(p.sampler_index, str) else None
 
 
-def _first(seed: Any) -> int:
-    return fix_seed(seed[0] if isinstance(seed, list) else seed)
+def _first(seed: Any) -> Any:
+    """A list of seeds as it is; one seed made concrete."""
+    return [fix_seed(entry) for entry in seed] if isinstance(seed, list) else fix_seed(seed)
 
 
-def _styled(p: StableDiffusionProcessing, runtime: Runtime, count: int) -> tuple[list[str], list[str]]:
-    """Prompts and negative prompts of every picture with the styles merged in."""
-    prompts = list(p.prompt) if isinstance(p.prompt, list) else [p.prompt] * count
-    negatives = list(p.negative_prompt) if isinstance(p.negative_prompt, list) else [p.negative_prompt] * len(prompts)
-    if p.styles:
-        styles = StyleDatabase(runtime.styles_files or [runtime.data_dir / "styles.csv"])
-        prompts = [styles.apply_styles_to_prompt(text, p.styles) for text in prompts]
-        negatives = [styles.apply_negative_styles_to_prompt(text, p.styles) for text in negatives]
-    return prompts, negatives
+def _sequence(seed: Any, count: int, step: int) -> list[int]:
+    """A seed for every picture: the list that was given, else numbers that go on from the first."""
+    return list(seed) if isinstance(seed, list) else [seed + step * index for index in range(count)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modules.pipeline.state import JobState
 
@@ -23,9 +25,41 @@ class Runtime:
     """The model of the checkpoint with this name (None: the first there is); raises when it cannot be used."""
     knows_checkpoint: Callable[[str], bool]
     data_dir: Path
+    checkpoint_title: Callable[[str], str] = str
+    """Name and short hash, `name [hash]`, of the checkpoint that this name means."""
     state: JobState = field(default_factory=JobState)
     prompt_history: bool = True
     filename_length: int = 128
     unix_filenames: bool = False
     styles_files: list[str] = field(default_factory=list)
     """`--styles-file`, possibly with wildcards; empty: `styles.csv` of the data folder."""
+    networks: Any = None
+    """LoRA, textual inversions and hypernetworks: `activate(model, wanted, settings)` and `deactivate()`; None: prompts go without."""
+    upscalers: Any = None
+    """Picture upscalers: `names()` and `upscale(image, scale, name, settings)`."""
+    face_restorers: Any = None
+    """Face restorers: `restore(image, name, settings)`."""
+
+    def upscaler_names(self) -> list[str]:
+        """The upscalers of pictures there are."""
+        return list(self.upscalers.names()) if self.upscalers is not None else ["None"]
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """While it is open, `current()` gives this runtime to scripts that start jobs within the job."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+
+_current: ContextVar[Runtime | None] = ContextVar("runtime", default=None)
+
+
+def current() -> Runtime:
+    """The runtime of the job that runs in this thread; raises RuntimeError outside of jobs."""
+    runtime = _current.get()
+    if runtime is None:
+        raise RuntimeError("there is no running job here; hand the request to the engine")
+    return runtime

@@ -1,67 +1,60 @@
-"""One batch: noise, conditionings, the walk of the sampler."""
+"""The passes of one batch: noise, conditionings, the walk of the sampler."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from modules.diffusion.plan import SamplingPlan, plan_txt2img
+from modules import events
+from modules.diffusion.plan import SamplingPlan, plan_img2img, plan_txt2img
 from modules.diffusion.rng import ImageRNG
 from modules.diffusion.sampling import initial_latent
 from modules.diffusion.sampling import run as walk
 from modules.diffusion.schedule import DiscreteSchedule, apply_overrides
-from modules.pipeline.conditions import BatchConditions, ConditionBuilder
+from modules.pipeline.encode import PassTexts, encode_pass
 from modules.pipeline.guided import GuidedModel
+from modules.pipeline.masking import blend_mask
+from modules.pipeline.model import ImageCond
 from modules.pipeline.preview import Previewer
 from modules.pipeline.state import Interrupted
-from modules.pipeline.text import SizeConditioning, TextConditioner
-from modules.prompt.extra_networks import parse_prompts
 
 if TYPE_CHECKING:
+    from modules.diffusion.samplers.registry import SamplerInfo
+    from modules.pipeline.conditions import BatchConditions
     from modules.pipeline.run import Run
 
 
-@torch.inference_mode()
-def sample_batch(run: Run, iteration: int, on_ready: Callable[[], None] = lambda: None) -> Tensor:
-    """Latents [B, C, h, w] of one batch; `on_ready` is called when everything is prepared and sampling begins.
+@dataclass
+class Samples:
+    """What sampling a batch gave: latents [B, C, h, w], or pictures [B, 3, H, W] in -1..1 where they are `decoded` already."""
 
-    When the job is stopped in the middle, the latest prediction of the picture is the result.
-    """
-    p, model, rows = run.p, run.model, run.batch(iteration)
-    rng = _noise(run, rows)
-    prompts, networks = parse_prompts(run.all_prompts[rows])
-    for kind in networks:
-        p.comment(f"<{kind}:…> was left out: networks in the prompt are not built in yet")
-    plan = _plan(run)
-    text = TextConditioner(model, run.settings)
-    conditions = _conditions(run, text, plan, prompts, run.all_negative_prompts[rows])
-    on_ready()
-    run.keep(plan.infotext)
-    guided = GuidedModel(
-        model,
-        plan,
-        conditions,
-        run.settings,
-        cfg_scale=p.cfg_scale,
-        s_min_uncond=_s_min_uncond(run),
-        concat=model.text_only_conditioning(p.height // 8 * 8, p.width // 8 * 8),
-        empty_prompt=lambda: text.encode([""], SizeConditioning(p.width, p.height))[0].crossattn,
-        check=run.runtime.state.raise_if_stopped,
-    )
-    latents = _walk(run, plan, guided, initial_latent(plan, rng.first()), rng)
-    run.keep(guided.infotext)
-    return latents
+    tensor: Tensor
+    decoded: bool = False
 
 
-def _noise(run: Run, rows: slice) -> ImageRNG:
+@dataclass
+class SamplerHandle:
+    """The sampler of the running pass as scripts find it at `p.sampler`."""
+
+    config: SamplerInfo
+    plan: SamplingPlan
+    model_wrap_cfg: GuidedModel
+
+    @property
+    def sampler_name(self) -> str:
+        return self.config.label
+
+
+def batch_noise(run: Run, height: int, width: int) -> ImageRNG:
+    """The noise streams of the current batch for latents of `height` × `width` cells."""
     p, settings = run.p, run.settings
     return ImageRNG(
-        (run.model.latent_channels, p.height // 8, p.width // 8),
-        run.all_seeds[rows],
-        run.all_subseeds[rows],
+        (run.model.latent_channels, height, width),
+        p.seeds,
+        p.subseeds,
         p.subseed_strength,
         p.seed_resize_from_h,
         p.seed_resize_from_w,
@@ -71,62 +64,113 @@ def _noise(run: Run, rows: slice) -> ImageRNG:
     )
 
 
-def _plan(run: Run) -> SamplingPlan:
-    options = run.sampling_options
-    alphas, infotext = apply_overrides(run.model.alphas_cumprod, options)
-    run.keep(infotext)
-    schedule = DiscreteSchedule(alphas, quantize=options.enable_quantization)
+def sample_txt2img(run: Run) -> Samples:
+    """The first pass from noise, and the second where the request has one."""
+    from modules.pipeline.hires import first_pass_picture, sample_hires
+
+    p = run.p
+    hires = bool(getattr(p, "enable_hr", False))
+    if hires and p.firstpass_image is not None:
+        return sample_hires(run, *first_pass_picture(run))
+    schedule = sampling_schedule(run)
     plan = plan_txt2img(
         run.sampler,
         run.scheduler.label,
-        run.p.steps,
+        p.steps,
         schedule,
-        options,
+        run.sampling_options,
         is_sdxl=run.model.is_sdxl,
         fields=run.request_fields,
     )
-    run.eta = plan.eta
-    return plan
+    image = ImageCond(run.model.text_only_conditioning(p.height // 8 * 8, p.width // 8 * 8))
+    noise = p.rng.first()
+    x = walk_pass(run, plan, first_texts(run), image, noise, None)
+    return sample_hires(run, x, None) if hires else Samples(x)
 
 
-def _conditions(
-    run: Run, text: TextConditioner, plan: SamplingPlan, prompts: list[str], negatives: list[str]
-) -> BatchConditions:
-    p, settings = run.p, run.settings
-
-    def encode(negative: bool) -> Callable[[list[str]], Any]:
-        size = SizeConditioning.of(settings, p.width, p.height, negative=negative)
-        return lambda texts: text.encode(texts, size, negative=negative)
-
-    builder = ConditionBuilder(
-        evaluations=run.sampler.total_steps(p.steps),
-        use_old_scheduling=bool(settings.use_old_scheduling),
-        blend_mode=settings.prompt_blend,
+def sample_img2img(run: Run) -> Samples:
+    """One pass from the noised latent of the init picture, `p.init_latent`."""
+    p = run.p
+    strength = 0.75 if p.denoising_strength is None else p.denoising_strength
+    schedule = sampling_schedule(run)
+    noise = _multiplied(run, p.rng.first())
+    plan = plan_img2img(
+        run.sampler,
+        run.scheduler.label,
+        p.steps,
+        schedule,
+        run.sampling_options,
+        denoising_strength=strength,
+        is_sdxl=run.model.is_sdxl,
+        fields=run.request_fields,
     )
-    conditions = builder.build(prompts, negatives, encode(False), encode(True))
-    run.keep(builder.infotext)
-    if settings.emphasis != "Original" and any(mark in t for t in (*prompts, *negatives) for mark in "(["):
-        run.keep({"Emphasis": settings.emphasis})
-    return conditions
+    x = walk_pass(run, plan, first_texts(run), p.image_conditioning or ImageCond(), noise, p.init_latent)
+    return Samples(blend_mask(p, x, is_final=True))
 
 
-def _walk(run: Run, plan: SamplingPlan, guided: GuidedModel, x: Tensor, rng: ImageRNG) -> Tensor:
-    state = run.runtime.state
+def _multiplied(run: Run, noise: Tensor) -> Tensor:
+    given = getattr(run.p, "initial_noise_multiplier", None)
+    multiplier = float(run.settings.initial_noise_multiplier if given is None else given)
+    if multiplier == 1.0:
+        return noise
+    run.keep({"Noise multiplier": multiplier})
+    return noise * multiplier
+
+
+def first_texts(run: Run) -> PassTexts:
+    """What the first pass, or the only one, is conditioned on."""
+    p = run.p
+    return PassTexts(tuple(p.prompts), tuple(p.negative_prompts), p.width, p.height, run.sampler.total_steps(p.steps))
+
+
+def first_conditions(run: Run) -> BatchConditions:
+    """The conditionings of the first pass, or the only one."""
+    return encode_pass(run, first_texts(run))
+
+
+def sampling_schedule(run: Run) -> DiscreteSchedule:
+    """The model's noise levels under the settings in force."""
+    options = run.sampling_options
+    if run.model.prediction == "flow":
+        return run.model.flow_schedule()
+    alphas, infotext = apply_overrides(run.model.alphas_cumprod, options)
+    run.keep(infotext)
+    return DiscreteSchedule(alphas, quantize=options.enable_quantization)
+
+
+@torch.inference_mode()
+def walk_pass(run: Run, plan: SamplingPlan, texts: PassTexts, image: ImageCond, noise: Tensor, init: Tensor | None) -> Tensor:
+    """Walk a plan from `noise` [B, C, h, w] or the noised `init`; returns latents [B, C, h, w].
+
+    When the job is stopped in the middle, the latest prediction of the picture is the result.
+    """
+    p, state = run.p, run.runtime.state
+    run.eta = plan.eta
+    guided = GuidedModel(run, plan, texts, image)
+    c, uc = guided.conditions.positive, guided.conditions.negative
+    if p.is_hr_pass:
+        p.hr_c, p.hr_uc = c, uc  # type: ignore[attr-defined]
+    p.sampler = SamplerHandle(plan.sampler, plan, guided)
+    p.hook("process_before_every_sampling", x=noise if init is None else init, noise=noise, c=c, uc=uc)
+    run.keep(plan.infotext)
+
+    def extra_noise(added: Tensor, noised: Tensor) -> Tensor:
+        params = events.ExtraNoiseParams(added, init, noised)
+        events.fire("extra_noise", params)
+        return params.noise
+
+    x = initial_latent(plan, noise, init, extra_noise)
     previewer = Previewer(run.model, run.settings, state)
     state.sampling_steps, state.sampling_step = plan.steps, 0
 
     def on_step(info: dict[str, Any]) -> None:
-        state.sampling_step = int(info["i"]) + 1
+        guided.callback_step = int(info["i"])
+        state.sampling_step = guided.callback_step + 1
         if guided.last_denoised is not None:
             previewer.offer(guided.last_denoised, state.sampling_step)
         state.raise_if_stopped()
 
     try:
-        return walk(plan, guided, x, rng, on_step)
+        return walk(plan, guided, x, p.rng, on_step)
     except Interrupted:
         return guided.last_denoised if guided.last_denoised is not None else x
-
-
-def _s_min_uncond(run: Run) -> float:
-    value = run.p.s_min_uncond
-    return float(run.settings.s_min_uncond if value is None else value)

@@ -19,17 +19,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def save_sample(run: Run, image: Image.Image, index: int, infotext: str) -> str | None:
-    """Write one picture if the job saves; the path, or None.
+def save_sample(run: Run, image: Image.Image, index: int, infotext: str, *, suffix: str = "") -> str | None:
+    """Write picture `index` of the job; the path, or None.
 
     A picture that cannot be written stays in the result, with a remark that says why.
     """
     p, settings = run.p, run.settings
-    if p.do_not_save_samples or not settings.samples_save:
-        return None
-    folder = p.outpath_samples or settings.outdir_samples or settings.outdir_txt2img_samples
-    picture = _named(run, index)
-    return _try_to_save(run, image, folder, picture, str(settings.samples_format), infotext)
+    own = settings.outdir_img2img_samples if p.kind == "img2img" else settings.outdir_txt2img_samples
+    folder = p.outpath_samples or settings.outdir_samples or own
+    return _try_to_save(run, image, folder, _named(run, index), str(settings.samples_format), infotext, suffix=suffix)
 
 
 def make_grid(run: Run, images: list[Image.Image]) -> Image.Image | None:
@@ -39,14 +37,14 @@ def make_grid(run: Run, images: list[Image.Image]) -> Image.Image | None:
         return None
     if len(images) < 2 and settings.grid_only_if_multiple:
         return None
-    rows = grid_rows(
-        len(images), p.batch_size, n_rows=int(settings.n_rows), prevent_empty_spots=settings.grid_prevent_empty_spots
-    )
+    count = int(settings.n_rows), settings.grid_prevent_empty_spots
+    rows = grid_rows(len(images), p.batch_size, n_rows=count[0], prevent_empty_spots=count[1])
     grid = image_grid(images, rows=rows, background=settings.grid_background_color)
     infotext = create_infotext(run, 0, use_main_prompt=True)
     grid.info["parameters"] = infotext
     if settings.grid_save:
-        folder = p.outpath_grids or settings.outdir_grids or settings.outdir_txt2img_grids
+        own = settings.outdir_img2img_grids if p.kind == "img2img" else settings.outdir_txt2img_grids
+        folder = p.outpath_grids or settings.outdir_grids or own
         picture = _named(run, 0)
         picture.basename = "grid"
         _try_to_save(run, grid, folder, picture, str(settings.grid_format), infotext, grid=True)
@@ -72,6 +70,7 @@ def _try_to_save(
     infotext: str,
     *,
     grid: bool = False,
+    suffix: str = "",
 ) -> str | None:
     try:
         saved = save_image(
@@ -82,6 +81,7 @@ def _try_to_save(
             extension=extension,
             infotext=infotext,
             grid=grid,
+            suffix=suffix,
         )
     except SaveError as error:
         log.error("%s", error)
@@ -93,8 +93,8 @@ def _try_to_save(
 def _named(run: Run, index: int) -> NamedPicture:
     p, settings = run.p, run.settings
     return NamedPicture(
-        prompt=run.all_prompts[index],
-        seed=run.all_seeds[index],
+        prompt=p.all_prompts[index],
+        seed=p.all_seeds[index],
         steps=p.steps,
         cfg_scale=p.cfg_scale,
         sampler=run.sampler.label,
@@ -104,7 +104,7 @@ def _named(run: Run, index: int) -> NamedPicture:
         styles=p.styles,
         base_prompt=p.prompt if isinstance(p.prompt, str) else p.prompt[0],
         base_negative_prompt=p.negative_prompt if isinstance(p.negative_prompt, str) else p.negative_prompt[0],
-        all_seeds=run.all_seeds,
+        all_seeds=p.all_seeds,
         batch_size=p.batch_size,
         batch_count=p.n_iter,
         batch_index=index % p.batch_size,

@@ -14,6 +14,10 @@ class Interrupted(Exception):
     """Raised inside a sampler to leave it; the latest denoised latents are the result."""
 
 
+class Suspended(BaseException):
+    """Raised inside a job to leave it without a result; it may be taken up again. No handler of errors is meant to see it."""
+
+
 @dataclass
 class JobState:
     """Progress counters and stop flags of one job; written by the pipeline, read by everyone else.
@@ -35,6 +39,7 @@ class JobState:
     time_start: float = field(default_factory=time.monotonic)
     current_image: Image.Image | None = None
     id_live_preview: int = 0
+    suspended: bool = False
 
     def interrupt(self) -> None:
         """Stop as soon as the running evaluation ends and keep what there is."""
@@ -48,13 +53,19 @@ class JobState:
         """Finish the current picture, then stop."""
         self.stopping_generation = True
 
+    def suspend(self) -> None:
+        """Leave the job as soon as the running evaluation ends, to take it up later or never."""
+        self.suspended = True
+
     def nextjob(self) -> None:
         """Move on to the next pass of the job."""
         self.job_no += 1
         self.sampling_step = 0
 
     def raise_if_stopped(self) -> None:
-        """Raise Interrupted when the user asked to stop or to skip."""
+        """Raise Interrupted when the user asked to stop or to skip, Suspended when the job is to be left."""
+        if self.suspended:
+            raise Suspended
         if self.interrupted or self.skipped:
             raise Interrupted
 

@@ -17,7 +17,7 @@ from .waiting import in_thread
 if TYPE_CHECKING:
     from modules.engine.engine import Engine
     from modules.engine.jobs import Job
-    from modules.pipeline.process import Processed
+    from modules.pipeline.processed import Processed
 
 LEAST_PROGRESS = 0.01
 IDLE_STATE = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modules.pipeline.process import Processed
+    from modules.pipeline.processed import Processed
 
 NEGATIVE = "Negative prompt:"
 

@@ -6,53 +6,72 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from modules.nets.configs import CLIPTextConfig, OpenCLIPTextConfig, UNetConfig, VAEConfig
-from modules.weights.family import Family, Shape
+from modules.nets.configs import (
+    CLIPTextConfig,
+    DPTConfig,
+    MMDiTConfig,
+    OpenCLIPTextConfig,
+    OpenCLIPVisionConfig,
+    UNetConfig,
+    VAEConfig,
+    XLMRConfig,
+)
+from modules.weights.encoders import (
+    HEAD_WIDTH,
+    SD2_FAMILIES,
+    clip_config,
+    dpt_config,
+    openclip_config,
+    projected_clip_config,
+    vision_config,
+    xlmr_config,
+)
+from modules.weights.family import Family
 from modules.weights.keymap import Part
-from modules.weights.model_yaml import ModelYaml, TextOverride
+from modules.weights.measure import PartShapes, ShapeError, YamlMismatch, count, dim, dims, largest_divisor, require_divides
+from modules.weights.model_yaml import ModelYaml
 
-Prediction = Literal["eps", "v"]
-PartShapes = Mapping[str, Shape]
+__all__ = ["SD2_FAMILIES", "XL_FAMILIES", "ModelSpec", "Prediction", "ShapeError", "YamlMismatch", "model_spec", "unet_config", "vae_config"]
+
+Prediction = Literal["eps", "v", "flow"]
+TextConfig = CLIPTextConfig | OpenCLIPTextConfig | XLMRConfig
 
 XL_SCALE = 0.13025
 SD_SCALE = 0.18215
-HEAD_WIDTH = 64
+SD3_SCALE, SD3_SHIFT = 1.5305, 0.0609
 MAX_COUNT = 128
 MAX_TRANSFORMERS = 512
-XL_FAMILIES = frozenset(("sdxl", "sdxl-inpaint", "sdxl-refiner", "ssd-1b", "vega"))
-SD2_FAMILIES = frozenset(("sd2", "sd2-inpaint"))
-
-
-class ShapeError(ValueError):
-    """The tensors do not form a network of a known build; the message is a clause about the file."""
-
-
-class YamlMismatch(ValueError):
-    """The `.yaml` does not fit the weights; the message is a clause about it."""
+XL_FAMILIES: frozenset[Family] = frozenset(("sdxl", "sdxl-inpaint", "sdxl-refiner", "ssd-1b", "vega"))
+UNCLIP_FAMILIES: frozenset[Family] = frozenset(("sd2-unclip-l", "sd2-unclip-h"))
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """Everything needed to build a checkpoint's networks and to run them.
 
-    `prediction` None means that only a trial run tells (SD2). `latent_scale` multiplies what the VAE encodes.
-    `linear_start` and `linear_end` are the betas at both ends of the noise schedule.
+    `prediction` None means that only a trial run tells (SD2). A latent is (what the VAE encodes − `latent_shift`) · `latent_scale`.
+    `linear_start` and `linear_end` are the betas at both ends of the noise schedule. `text_x` is AltDiffusion's encoder in place of
+    CLIP's, `vision` and `depth` the networks that Stable unCLIP and the depth model look at a picture with.
     """
 
     family: Family
-    unet: UNetConfig
+    unet: UNetConfig | MMDiTConfig
     vae: VAEConfig
     text_l: CLIPTextConfig | None = None
-    text_g: OpenCLIPTextConfig | None = None
+    text_g: CLIPTextConfig | OpenCLIPTextConfig | None = None
     prediction: Prediction | None = "eps"
     latent_scale: float = SD_SCALE
     linear_start: float = 0.00085
     linear_end: float = 0.012
+    latent_shift: float = 0.0
+    text_x: XLMRConfig | None = None
+    vision: OpenCLIPVisionConfig | None = None
+    depth: DPTConfig | None = None
 
     @property
-    def text_encoders(self) -> list[CLIPTextConfig | OpenCLIPTextConfig]:
+    def text_encoders(self) -> list[TextConfig]:
         """Configurations of the text encoders in the order in which their outputs are joined."""
-        return [config for config in (self.text_l, self.text_g) if config is not None]
+        return [config for config in (self.text_l, self.text_g, self.text_x) if config is not None]
 
     @property
     def is_sdxl(self) -> bool:
@@ -66,25 +85,74 @@ def model_spec(family: Family, parts: Mapping[Part, PartShapes], yaml: ModelYaml
     the tensors'. Raises ShapeError when a part's tensors do not form its network, YamlMismatch when the `yaml` contradicts them.
     """
     yaml = yaml or ModelYaml()
-    text_l, text_g = parts.get("text_l", {}), parts.get("text_g", {})
+    if family == "sd3":
+        return _sd3_spec(parts, yaml)
+    text_l, text_g, text_x = (parts.get(part, {}) for part in ("text_l", "text_g", "text_x"))
+    vision, depth = parts.get("vision", {}), parts.get("depth", {})
     return ModelSpec(
         family=family,
         unet=_with_heads(unet_config(parts["unet"], family), yaml),
         vae=vae_config(parts["vae"]),
         text_l=clip_config(text_l, yaml.text_l) if text_l else None,
         text_g=openclip_config(text_g, family, yaml.text_g) if text_g else None,
-        prediction=yaml.prediction if yaml.given else (None if family == "sd2" else "eps"),
+        prediction=yaml.prediction if yaml.given else _prediction(family),
         latent_scale=yaml.latent_scale or (XL_SCALE if family in XL_FAMILIES else SD_SCALE),
         linear_start=yaml.linear_start or ModelSpec.linear_start,
         linear_end=yaml.linear_end or ModelSpec.linear_end,
+        text_x=xlmr_config(text_x) if text_x else None,
+        vision=vision_config(vision, family) if vision else None,
+        depth=dpt_config(depth) if depth else None,
+    )
+
+
+def _prediction(family: Family) -> Prediction | None:
+    if family in UNCLIP_FAMILIES:
+        return "v"
+    return None if family == "sd2" else "eps"
+
+
+def _sd3_spec(parts: Mapping[Part, PartShapes], yaml: ModelYaml) -> ModelSpec:
+    text_l, text_g = parts.get("text_l", {}), parts.get("text_g", {})
+    big_g = replace(yaml.text_g, activation=yaml.text_g.activation or "gelu")
+    return ModelSpec(
+        family="sd3",
+        unet=mmdit_config(parts["unet"]),
+        vae=vae_config(parts["vae"]),
+        text_l=projected_clip_config(text_l, yaml.text_l) if text_l else None,
+        text_g=projected_clip_config(text_g, big_g) if text_g else None,
+        prediction="flow",
+        latent_scale=yaml.latent_scale or SD3_SCALE,
+        latent_shift=SD3_SHIFT,
+    )
+
+
+def mmdit_config(shapes: PartShapes) -> MMDiTConfig:
+    """Shape of Stable Diffusion 3's transformer; heads are 64 wide."""
+    hidden, in_channels, patch_size = dims(shapes, "x_embedder.proj.weight", 3)
+    positions = dim(shapes, "pos_embed", 1)
+    side = round(positions**0.5)
+    if side * side != positions or hidden % HEAD_WIDTH:
+        raise ShapeError(f"has a transformer of {positions} positions and width {hidden}, which is none of this family")
+    return MMDiTConfig(
+        in_channels=in_channels,
+        out_channels=dim(shapes, "final_layer.linear.weight", 0) // patch_size**2,
+        patch_size=patch_size,
+        depth=count(shapes, "joint_blocks.{}.x_block.attn.qkv.weight"),
+        hidden=hidden,
+        head_width=HEAD_WIDTH,
+        mlp_hidden=dim(shapes, "joint_blocks.0.x_block.mlp.fc1.weight", 0),
+        context_dim=dim(shapes, "context_embedder.weight", 1),
+        adm_in_channels=dim(shapes, "y_embedder.mlp.0.weight", 1),
+        pos_side=side,
+        qk_norm="joint_blocks.0.x_block.attn.ln_q.weight" in shapes,
     )
 
 
 def unet_config(shapes: PartShapes, family: Family) -> UNetConfig:
     """Shape of a UNet. SD1 and its variants have 8 heads, the later families heads 64 wide (less in networks narrower than that)."""
-    out_channels, width, in_channels = _dim(shapes, "out.2.weight", 0), *_dims(shapes, "input_blocks.0.0.weight", 2)
+    out_channels, width, in_channels = dim(shapes, "out.2.weight", 0), *dims(shapes, "input_blocks.0.0.weight", 2)
     levels = _encoder_levels(shapes)
-    widths = [_dim(shapes, f"input_blocks.{blocks[0]}.0.in_layers.2.weight", 0) for blocks in levels]
+    widths = [dim(shapes, f"input_blocks.{blocks[0]}.0.in_layers.2.weight", 0) for blocks in levels]
     if width < 32 or any(level % width for level in widths):
         raise ShapeError(f"has UNet levels of widths {widths}, which are no multiples of {width}")
     input_depths = tuple(_depth(shapes, f"input_blocks.{block}.1") for blocks in levels for block in blocks)
@@ -104,9 +172,9 @@ def unet_config(shapes: PartShapes, family: Family) -> UNetConfig:
         transformer_depth=per_level or _last_of_levels(input_depths, counts),
         transformer_depth_middle=_depth(shapes, "middle_block.1") or None,
         **_default_heads(family, width),
-        context_dim=_dim(shapes, attention, 1) if attention else UNetConfig.context_dim,
+        context_dim=dim(shapes, attention, 1) if attention else UNetConfig.context_dim,
         use_linear_in_transformer=project is not None and len(shapes[project]) == 2,
-        adm_in_channels=_dim(shapes, "label_emb.0.0.weight", 1) if "label_emb.0.0.weight" in shapes else None,
+        adm_in_channels=dim(shapes, "label_emb.0.0.weight", 1) if "label_emb.0.0.weight" in shapes else None,
         input_depths=None if per_level else input_depths,
         output_depths=None if per_level else output_depths,
     )
@@ -114,95 +182,39 @@ def unet_config(shapes: PartShapes, family: Family) -> UNetConfig:
 
 def vae_config(shapes: PartShapes) -> VAEConfig:
     """Shape of a KL autoencoder from names without prefix."""
-    width, in_channels = _dims(shapes, "encoder.conv_in.weight", 2)
-    levels = _count(shapes, "encoder.down.{}.block.0.conv1.weight")
-    widths = [_dim(shapes, f"encoder.down.{level}.block.0.conv1.weight", 0) for level in range(levels)]
-    z_channels = _dim(shapes, "decoder.conv_in.weight", 1)
+    width, in_channels = dims(shapes, "encoder.conv_in.weight", 2)
+    levels = count(shapes, "encoder.down.{}.block.0.conv1.weight")
+    widths = [dim(shapes, f"encoder.down.{level}.block.0.conv1.weight", 0) for level in range(levels)]
+    z_channels = dim(shapes, "decoder.conv_in.weight", 1)
     quant = "quant_conv.weight" in shapes
     if not widths or any(level % width or level % 32 for level in widths):
         raise ShapeError(f"has VAE levels of widths {widths}, which do not fit a first layer of {width}")
     return VAEConfig(
         in_channels=in_channels,
-        out_ch=_dim(shapes, "decoder.conv_out.weight", 0),
+        out_ch=dim(shapes, "decoder.conv_out.weight", 0),
         z_channels=z_channels,
         ch=width,
         ch_mult=tuple(level // width for level in widths),
-        num_res_blocks=_count(shapes, "encoder.down.0.block.{}.conv1.weight"),
-        embed_dim=_dim(shapes, "post_quant_conv.weight", 1) if quant else z_channels,
+        num_res_blocks=count(shapes, "encoder.down.0.block.{}.conv1.weight"),
+        embed_dim=dim(shapes, "post_quant_conv.weight", 1) if quant else z_channels,
         use_quant_conv=quant,
-    )
-
-
-def clip_config(shapes: PartShapes, override: TextOverride) -> CLIPTextConfig:
-    """Shape of a CLIP tower in transformers' layout; heads are 64 wide unless overridden."""
-    vocab, width = _dims(shapes, "text_model.embeddings.token_embedding.weight", 2)
-    hidden = _dim(shapes, "text_model.encoder.layers.0.mlp.fc1.weight", 0)
-    return CLIPTextConfig(
-        width=width,
-        layers=_count(shapes, "text_model.encoder.layers.{}.mlp.fc1.weight"),
-        heads=_text_heads(width, override),
-        vocab=vocab,
-        positions=_dim(shapes, "text_model.embeddings.position_embedding.weight", 0),
-        mlp_ratio=_ratio(hidden, width),
-        act=override.activation or "quick_gelu",
-    )
-
-
-def openclip_config(shapes: PartShapes, family: Family, override: TextOverride) -> OpenCLIPTextConfig:
-    """Shape of a CLIP tower in open_clip's layout; heads are 64 wide unless overridden."""
-    vocab, width = _dims(shapes, "token_embedding.weight", 2)
-    layers = _count(shapes, "transformer.resblocks.{}.attn.in_proj_weight")
-    # SD2 takes the last but one layer's output; files that came through diffusers therefore lack the last of the 24.
-    layers = 24 if family in SD2_FAMILIES and (layers, width) == (23, 1024) else layers
-    hidden = _dim(shapes, "transformer.resblocks.0.mlp.c_fc.weight", 0)
-    return OpenCLIPTextConfig(
-        width=width,
-        layers=layers,
-        heads=_text_heads(width, override),
-        vocab=vocab,
-        positions=_dim(shapes, "positional_embedding", 0),
-        embed_dim=_dim(shapes, "text_projection", 1) if "text_projection" in shapes else width,
-        mlp_ratio=_ratio(hidden, width),
-        act=override.activation or "gelu",
     )
 
 
 def _default_heads(family: Family, width: int) -> dict[str, int | None]:
     if family not in SD2_FAMILIES and family not in XL_FAMILIES:
         return {"num_heads": 8 if width % 8 == 0 else 1, "num_head_channels": None}
-    return {"num_heads": None, "num_head_channels": HEAD_WIDTH if width % HEAD_WIDTH == 0 else _largest_divisor(width, HEAD_WIDTH)}
+    return {"num_heads": None, "num_head_channels": HEAD_WIDTH if width % HEAD_WIDTH == 0 else largest_divisor(width, HEAD_WIDTH)}
 
 
 def _with_heads(config: UNetConfig, yaml: ModelYaml) -> UNetConfig:
     if yaml.num_head_channels is not None:
-        _require_divides(yaml.num_head_channels, config.model_channels, "num_head_channels")
+        require_divides(yaml.num_head_channels, config.model_channels, "num_head_channels")
         return replace(config, num_heads=None, num_head_channels=yaml.num_head_channels)
     if yaml.num_heads is not None:
-        _require_divides(yaml.num_heads, config.model_channels, "num_heads")
+        require_divides(yaml.num_heads, config.model_channels, "num_heads")
         return replace(config, num_heads=yaml.num_heads, num_head_channels=None)
     return config
-
-
-def _text_heads(width: int, override: TextOverride) -> int:
-    if override.heads is not None:
-        _require_divides(override.heads, width, "heads of text_config")
-        return override.heads
-    return width // _largest_divisor(width, HEAD_WIDTH) if width >= HEAD_WIDTH else 1
-
-
-def _require_divides(part: int, whole: int, name: str) -> None:
-    if part < 1 or whole % part:
-        raise YamlMismatch(f"gives {name} as {part}, which does not divide the network's width {whole}; correct or remove it")
-
-
-def _largest_divisor(number: int, limit: int) -> int:
-    return next(divisor for divisor in range(min(number, limit), 0, -1) if number % divisor == 0)
-
-
-def _ratio(hidden: int, width: int) -> float:
-    """hidden / width, such that the integer part of width times it is exactly `hidden`."""
-    ratio = hidden / width
-    return ratio if int(width * ratio) == hidden else (hidden + 0.5) / width
 
 
 def _encoder_levels(shapes: PartShapes) -> list[list[int]]:
@@ -226,7 +238,7 @@ def _encoder_levels(shapes: PartShapes) -> list[list[int]]:
 
 def _depth(shapes: PartShapes, prefix: str) -> int:
     """Number of transformer blocks in one spatial transformer, 0 where there is none."""
-    return _count(shapes, prefix + ".transformer_blocks.{}.norm1.weight")
+    return count(shapes, prefix + ".transformer_blocks.{}.norm1.weight")
 
 
 def _per_level(inputs: tuple[int, ...], outputs: tuple[int, ...], counts: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -240,27 +252,3 @@ def _per_level(inputs: tuple[int, ...], outputs: tuple[int, ...], counts: tuple[
 def _last_of_levels(inputs: tuple[int, ...], counts: tuple[int, ...]) -> tuple[int, ...]:
     ends = [sum(counts[: level + 1]) for level in range(len(counts))]
     return tuple(inputs[end - 1] for end in ends)
-
-
-def _count(shapes: PartShapes, template: str) -> int:
-    """How many of template.format(0), template.format(1), … there are without a gap."""
-    number = 0
-    while template.format(number) in shapes:
-        number += 1
-    if number > MAX_COUNT:
-        raise ShapeError(f"has {number} layers where no model has more than {MAX_COUNT}")
-    return number
-
-
-def _dim(shapes: PartShapes, key: str, axis: int) -> int:
-    return _dims(shapes, key, axis + 1)[axis]
-
-
-def _dims(shapes: PartShapes, key: str, count: int) -> tuple[int, ...]:
-    """The first `count` sizes of a tensor; raises ShapeError if it is absent, has fewer axes or an empty one."""
-    shape = shapes.get(key)
-    if shape is None:
-        raise ShapeError(f"lacks '{key}'")
-    if len(shape) < count or 0 in shape:
-        raise ShapeError(f"has '{key}' in the impossible shape {list(shape)}")
-    return shape[:count]

@@ -35,7 +35,15 @@ class NotWeights(WeightsError):
 
 
 class PickleFile(WeightsError):
-    """A pickled checkpoint (`.ckpt`, `.pt`), which is never unpickled by this reader."""
+    """A pickled file (`.ckpt`, `.pt`, `.pth`, `.bin`) while reading those is switched off, or under a safetensors name."""
+
+
+class UnsafePickle(WeightsError):
+    """A pickle that asks for more than weights and plain values: a name, call or instruction outside the allow-list."""
+
+
+class BadPickle(WeightsError):
+    """A pickle or its archive breaks the format: impossible layout, sizes that do not fit, trailing or missing parts."""
 
 
 class BadHeader(WeightsError):

@@ -15,9 +15,10 @@ Family = Literal[
     "sd3", "alt", "alt-m18", "svd", "stable-cascade", "flux",
 ]  # fmt: skip
 
-SUPPORTED: frozenset[Family] = frozenset(
-    ("sd1", "sd1-inpaint", "sd1-pix2pix", "sd2", "sd2-inpaint", "sdxl", "sdxl-inpaint", "sdxl-refiner", "ssd-1b", "vega")
-)
+SUPPORTED: frozenset[Family] = frozenset((
+    "sd1", "sd1-inpaint", "sd1-pix2pix", "sd2", "sd2-inpaint", "sd2-depth", "sd2-unclip-l", "sd2-unclip-h",
+    "sdxl", "sdxl-inpaint", "sdxl-refiner", "ssd-1b", "vega", "sd3", "alt", "alt-m18",
+))  # fmt: skip
 """Families whose networks are built."""
 
 NAMES: dict[Family, str] = {

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from modules.weights.errors import BadHeader, EmptyFile, TruncatedFile, UnreadableFile, UnsupportedFamily, readable_size
-from modules.weights.header import DTYPE_SIZES, MAX_HEADER, Header, HeaderError, TensorInfo, parse_header
+from modules.weights.errors import BadHeader, EmptyFile, TruncatedFile, UnreadableFile, readable_size
+from modules.weights.header import MAX_HEADER, Header, HeaderError, parse_header
+from modules.weights.mapped import map_tensor, open_regular, reason, torch_dtype
 from modules.weights.sniff import SAMPLE, refuse_other_formats
 
 if TYPE_CHECKING:
     import torch
-
-TORCH_DTYPES = {
-    "BOOL": "bool", "U8": "uint8", "I8": "int8", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
-    "I16": "int16", "U16": "uint16", "F16": "float16", "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32",
-    "I64": "int64", "U64": "uint64", "F64": "float64", "C64": "complex64",
-}  # fmt: skip
 
 
 class TensorFile:
@@ -41,16 +34,21 @@ class TensorFile:
         Raises UnreadableFile, EmptyFile, PointerFile, NotWeights, PickleFile, TruncatedFile or BadHeader.
         """
         path = Path(path)
-        file = _open_regular(path, kind)
+        file = open_regular(path, kind)
         try:
             header, data_start = _read_header(path, file, kind)
         except OSError as error:
             file.close()
-            raise UnreadableFile(path, f"cannot be read ({_reason(error)}); check the disk", kind=kind) from error
+            raise UnreadableFile(path, f"cannot be read ({reason(error)}); check the disk", kind=kind) from error
         except BaseException:
             file.close()
             raise
         return cls(path, file, header, data_start, kind)
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What the file holds besides tensors: its metadata."""
+        return self.metadata
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -69,37 +67,12 @@ class TensorFile:
         import torch
 
         info = self.tensors[key]
-        stored: torch.dtype | None = getattr(torch, TORCH_DTYPES[info.dtype], None)
-        if stored is None:
-            problem = f"holds {info.dtype} tensors, which this version of torch cannot read; update torch"
-            raise UnsupportedFamily(self.path, problem, family=info.dtype, kind=self.kind)
+        stored = torch_dtype(self.path, info.dtype, self.kind)
         if info.start == info.end:
             return torch.empty(info.shape, dtype=dtype or stored, device=device)
-        view = self._map(info, stored).view(info.shape)
+        start, end = self._data_start + info.start, self._data_start + info.end
+        view = map_tensor(self.path, self._file, start, end, stored, self.kind).view(info.shape)
         return view.to(device=device, dtype=dtype or stored, copy=True)
-
-    def _map(self, info: TensorInfo, dtype: torch.dtype) -> torch.Tensor:
-        """The tensor's bytes as a flat tensor over a private mapping, which lives as long as the tensor."""
-        import torch
-
-        start = self._data_start + info.start
-        base = start - start % mmap.ALLOCATIONGRANULARITY
-        self._check_length(self._data_start + info.end)
-        try:
-            pages = mmap.mmap(self._file.fileno(), self._data_start + info.end - base, access=mmap.ACCESS_COPY, offset=base)
-        except (OSError, ValueError) as error:
-            raise UnreadableFile(self.path, f"cannot be mapped into memory ({error}); try again", kind=self.kind) from error
-        if start % DTYPE_SIZES[info.dtype]:
-            raw = torch.frombuffer(pages, dtype=torch.uint8, offset=start - base)
-            return raw.clone().view(dtype)
-        return torch.frombuffer(pages, dtype=dtype, offset=start - base)
-
-    def _check_length(self, needed: int) -> None:
-        """Touching a mapping beyond the end of its file would kill the process."""
-        size = os.fstat(self._file.fileno()).st_size
-        if size < needed:
-            problem = f"became shorter while it was read ({readable_size(size)}); wait until it is complete and load it again"
-            raise TruncatedFile(self.path, problem, kind=self.kind)
 
     def close(self) -> None:
         self._file.close()
@@ -109,18 +82,6 @@ class TensorFile:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _open_regular(path: Path, kind: str) -> BinaryIO:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UnreadableFile(path, "is not a regular file; put the weight file itself there", kind=kind)
-        return path.open("rb")
-    except FileNotFoundError as error:
-        raise UnreadableFile(path, "is not there any more; refresh the list", kind=kind) from error
-    except (OSError, ValueError) as error:
-        problem = f"cannot be opened ({_reason(error)}); check its permissions"
-        raise UnreadableFile(path, problem, kind=kind) from error
 
 
 def _read_header(path: Path, file: BinaryIO, kind: str) -> tuple[Header, int]:
@@ -160,7 +121,3 @@ def _check_data_size(path: Path, promised: int, size: int, kind: str) -> None:
     if size > promised:
         problem = f"is damaged: {readable_size(size - promised)} follow its last tensor; download it again"
         raise BadHeader(path, problem, kind=kind)
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -17,7 +17,8 @@ from modules.weights.architecture import MAX_COUNT
 from modules.weights.errors import BadHeader, TruncatedFile, UnreadableFile, WeightsError
 from modules.weights.header import DTYPE_SIZES, HeaderError, parse_header
 from modules.weights.loader import Checkpoint, load_checkpoint, load_vae
-from modules.weights.safetensors_file import TORCH_DTYPES, TensorFile
+from modules.weights.mapped import TORCH_DTYPES
+from modules.weights.safetensors_file import TensorFile
 
 REUSE = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -9,9 +9,11 @@ from safetensors.torch import save_file
 from weights.weight_files import entry, raw_file
 
 from modules.weights.errors import EmptyFile, NotWeights, TruncatedFile, UnreadableFile
-from modules.weights.safetensors_file import TORCH_DTYPES, TensorFile
+from modules.weights.header import DTYPE_SIZES
+from modules.weights.mapped import TORCH_DTYPES
+from modules.weights.safetensors_file import TensorFile
 
-DTYPES = [getattr(torch, name) for name in TORCH_DTYPES.values() if hasattr(torch, name) and name != "float8_e8m0fnu"]
+DTYPES = [getattr(torch, TORCH_DTYPES[key]) for key in DTYPE_SIZES if hasattr(torch, TORCH_DTYPES[key]) and key != "F8_E8M0"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -195,6 +195,8 @@ def train(config: dict[str, Any], folder: Path, resume: bool, steps: int = -1) -
     pl.seed_everything(part["seed"], verbose=False)
     vocabulary, checkpoint = SmallVocabulary(), folder / "unet.ckpt"
     net = build_net(config, vocabulary)
+    if (folder / "start.pt").exists():  # written by begin_from.py
+        net.load_state_dict(torch.load(folder / "start.pt", weights_only=True))
     module = DiffusionTraining(net, part["lr"], part["min_snr_gamma"], part["snr_floor"])
     torch.manual_seed(part["seed"] + 1000 * (rank() + 1))
     batches = LatentBatches(folder, vocabulary, part["batch"], part["seed"], part["eye_extra"])

@@ -1,0 +1,1 @@
+"""Extensions: finding, ordering, loading and containing scripts, and running their hooks."""

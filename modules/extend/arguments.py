@@ -1,0 +1,65 @@
+"""From a request that names scripts to the argument vector (platform.md §3.2.1 of the reference)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from modules.pipeline.processing import RequestError
+
+if TYPE_CHECKING:
+    from modules.extend.runner import ScriptRunner
+    from modules.extend.script import Script
+
+
+class ScriptNotFound(RequestError):
+    """A request names a script that the page does not have."""
+
+    def __init__(self, field: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(field, f"Script '{name}' not found; there are: {', '.join(known)}")
+
+
+def script_arguments(
+    runner: ScriptRunner, script_name: str | None, script_args: Sequence[Any], alwayson_scripts: Mapping[str, Any]
+) -> list[Any]:
+    """The argument vector of a request, for a runner whose controls are built.
+
+    Raises ScriptNotFound, and RequestError for a selectable script among the always-on ones. The arguments of the selected
+    script take the place of its slice.  # A1111: too few shift what follows; nothing pads them
+    """
+    selected = _selected(runner, script_name) if script_name else None
+    args = runner.default_args()
+    for name, entry in alwayson_scripts.items():
+        script, given = _always_on(runner, name), _given(name, entry)
+        start, stop = script.args_from or 0, script.args_to or 0
+        args[start : start + min(len(given), stop - start)] = given[: stop - start]
+    if selected is not None:
+        args[selected.args_from : selected.args_to] = list(script_args)
+        args[0] = runner.selectable_scripts.index(selected) + 1
+    return args
+
+
+def _selected(runner: ScriptRunner, name: str) -> Script:
+    script = runner.script(name)
+    if script is None:
+        raise ScriptNotFound("script_name", name, runner.titles)
+    return script
+
+
+def _always_on(runner: ScriptRunner, name: str) -> Script:
+    titles = {script.title().lower(): script for script in runner.scripts}
+    script = titles.get(name.lower())
+    if script is None:
+        raise ScriptNotFound("alwayson_scripts", name, [s.title() for s in runner.alwayson_scripts])
+    if not script.alwayson:
+        raise RequestError(
+            "alwayson_scripts", f"Cannot have a selectable script in the always on scripts params: '{name}'; use script_name"
+        )
+    return script
+
+
+def _given(name: str, entry: Any) -> list[Any]:
+    args = entry.get("args", []) if isinstance(entry, Mapping) else None
+    if not isinstance(args, Sequence) or isinstance(args, str):
+        raise RequestError("alwayson_scripts", f"'{name}' must be an object with a list 'args'")
+    return list(args)

@@ -1,0 +1,124 @@
+"""The running program as extensions see it: its engine, its extensions, and the script runners of both pages."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from modules import events
+from modules.extend.arguments import script_arguments
+from modules.extend.callback_order import CallbackOrder
+from modules.extend.extensions import Extension, list_extensions
+from modules.extend.files import all_script_files
+from modules.extend.gradio_import import import_gradio
+from modules.extend.loading import load_scripts
+from modules.extend.runner import ScriptRunner
+
+if TYPE_CHECKING:
+    from modules.engine.engine import Engine
+    from modules.pipeline.processing import StableDiffusionProcessing
+
+log = logging.getLogger(__name__)
+
+
+class Host:
+    """Loads scripts when they are first needed, and builds their controls only when somebody asks for them.
+
+    A runner's layout of arguments never changes while jobs use it: when controls are built, new instances of the scripts
+    take over and jobs under way keep theirs.
+    """
+
+    def __init__(self, engine: Engine, flags: Any) -> None:
+        self.engine, self.flags = engine, flags
+        self.extensions: list[Extension] = []
+        self._runners: dict[bool, ScriptRunner] = {}
+        self._loaded = False
+        self._lock = threading.RLock()
+
+    def load(self) -> None:
+        """Import all scripts, once; a broken one is logged and left out."""
+        with self._lock:
+            if self._loaded:
+                return
+            self._loaded = True
+            make_current(self)
+            self.extensions = list_extensions(self.engine.paths.data, self.engine.options, self.flags)
+            order = CallbackOrder(self.extensions, self.engine.options)
+            events.callbacks.name_of_file, events.callbacks.order = order.name_of_file, order.ordered
+            load_scripts(all_script_files(self.extensions))
+            for is_img2img in (False, True):
+                self._runners[is_img2img] = ScriptRunner()
+                self._runners[is_img2img].initialize_scripts(is_img2img)
+
+    def reload(self) -> None:
+        """Forget all callbacks and scripts and import them anew; jobs under way keep theirs."""
+        with self._lock:
+            events.fire("on_reload")
+            events.fire("script_unloaded")
+            events.callbacks.clear()
+            self._loaded = False
+            self.load()
+
+    def runner(self, is_img2img: bool, *, controls: bool = False) -> ScriptRunner:
+        """The scripts of a page; with `controls` those are built, which imports Gradio the first time."""
+        with self._lock:
+            self.load()
+            if controls and not self._runners[is_img2img].controls_built:
+                self._runners[is_img2img] = self._built(is_img2img)
+            return self._runners[is_img2img]
+
+    def use(self, runner: ScriptRunner) -> None:
+        """Take a runner whose controls the page built."""
+        with self._lock:
+            self._runners[runner.is_img2img] = runner
+
+    def _built(self, is_img2img: bool) -> ScriptRunner:
+        gradio = import_gradio(self.engine.paths.cache)
+        self._tell_before_ui()
+        runner = ScriptRunner()
+        runner.initialize_scripts(is_img2img)
+        with gradio.Blocks():
+            runner.build_controls()
+        return runner
+
+    def _tell_before_ui(self) -> None:
+        """Let extensions add what they add right before controls are built, once."""
+        if not getattr(self, "_told", False):
+            self._told = True
+            events.fire("before_ui")
+
+    def attach(
+        self,
+        request: StableDiffusionProcessing,
+        script_name: str | None = None,
+        script_args: Sequence[Any] = (),
+        alwayson_scripts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Give a request its scripts and their arguments. Raises RequestError for a script that does not exist."""
+        is_img2img = request.kind == "img2img"
+        runner = self.runner(is_img2img)
+        named = bool(script_name or alwayson_scripts)
+        if named or runner.controls_built or runner.needs_controls():
+            runner = self.runner(is_img2img, controls=True)
+            args = script_arguments(runner, script_name, script_args, alwayson_scripts or {})
+        else:
+            args = runner.idle_args()
+        request.scripts, request.script_args = runner, args
+
+
+_current: Host | None = None
+
+
+def make_current(host: Host) -> None:
+    """Make a host the one that the public face speaks for."""
+    global _current
+    _current = host
+
+
+def current() -> Host:
+    """The host of this program; raises RuntimeError before there is one."""
+    if _current is None:
+        raise RuntimeError("there is no running program here: this needs an engine (webui.py, or modules.extend.host.make_current)")
+    return _current
