@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-COMMANDS = {"txt2img": "modules.commands.txt2img", "serve": "modules.commands.serve"}
+COMMANDS = {"score": "modules.commands.score", "txt2img": "modules.commands.txt2img", "serve": "modules.commands.serve"}
 
 
 def main(argv: list[str]) -> int:

@@ -21,6 +21,8 @@ def body_of(request: Any) -> dict[str, Any]:
         value = getattr(request, entry.name)
         if entry.name not in SKIPPED and not _is_default(entry, value):
             body[entry.name] = value
+    if getattr(request, "image_mask", None) is not None:
+        body["mask"] = request.image_mask
     body["save_images"] = not getattr(request, "do_not_save_samples", False)
     body.update(_scripts(getattr(request, "scripts", None), list(getattr(request, "script_args", None) or [])))
     return json.loads(json.dumps(body, default=_plain))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modules.engine.paths import PROGRAM, Paths
-from modules.weights import hashes
+from modules.weights import hashes, pickle_policy
 from modules.weights.errors import WeightsError
 from modules.weights.safetensors_file import TensorFile
 
@@ -106,7 +106,7 @@ class CheckpointRegistry:
 
     def get(self, name: str | None) -> CheckpointInfo:
         """Like `find`, with the first checkpoint for no name at all; raises CheckpointNotFound otherwise."""
-        info = self.find(name) if name else (self._infos[0] if self._infos else None)
+        info = self.find(name) if name else self._first()
         if info is not None:
             return info
         if not self._infos:
@@ -114,6 +114,11 @@ class CheckpointRegistry:
             raise CheckpointNotFound(f"there is no checkpoint: put a .safetensors file into {folder}")
         known = ", ".join(i.name for i in self._infos[:10])
         raise CheckpointNotFound(f"checkpoint '{name}' was not found; there are: {known}")
+
+    def _first(self) -> CheckpointInfo | None:
+        """The first of the list, past pickles as long as reading those is off."""
+        readable = (info for info in self._infos if info.filename.suffix.lower() != ".ckpt" or pickle_policy.allows("checkpoint"))
+        return next(readable, self._infos[0] if self._infos else None)
 
     def ensure_hash(self, info: CheckpointInfo) -> None:
         """Compute the SHA-256 that infotexts carry, unless hashing is off or it is known."""

@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modules.engine.bodies import body_of
 from modules.engine.checkpoints import CheckpointNotFound, CheckpointRegistry, native_size
 from modules.engine.jobs import Job, new_task_id
 from modules.engine.models import ModelManager
+from modules.engine.network_files import networks_of
 from modules.engine.paths import Paths
+from modules.engine.pickles import follow_settings
+from modules.engine.queue import JobQueue
+from modules.engine.records import Records
+from modules.engine.running import run_job
+from modules.engine.vaes import VaeRegistry
+from modules.engine.webhooks import Webhooks
+from modules.pipeline.processing import fix_seed
 from modules.settings.store import Freeze, Options
 
 if TYPE_CHECKING:
+    from modules.engine.journal import Journal
     from modules.pipeline.processed import Processed
     from modules.pipeline.processing import StableDiffusionProcessing
 
 log = logging.getLogger(__name__)
-REMEMBERED_JOBS = 64
 CLOSE_SECONDS = 1.0
 DEFAULT_SIZE = (512, 512)
 
@@ -36,57 +45,101 @@ class Engine:
         self.paths = paths or Paths.from_flags(
             getattr(flags, "data_dir", None), getattr(flags, "models_dir", None), getattr(flags, "ckpt_dir", None)
         )
-        self.options = options if options is not None else Options.load(
-            Path(getattr(flags, "ui_settings_file", None) or self.paths.settings_file),
-            freeze=Freeze.from_flags(flags),
-            directory_locked=bool(getattr(flags, "hide_ui_dir_config", False)),
+        self.options = (
+            options
+            if options is not None
+            else Options.load(
+                Path(getattr(flags, "ui_settings_file", None) or self.paths.settings_file),
+                freeze=Freeze.from_flags(flags),
+                directory_locked=bool(getattr(flags, "hide_ui_dir_config", False)),
+            )
         )
+        follow_settings(self.options, flags)
         self.checkpoints = CheckpointRegistry(self.paths, hashing=not getattr(flags, "no_hashing", False))
-        self.models = ModelManager(flags, self.checkpoints)
-        self.current: Job | None = None
-        self._queue: deque[Job] = deque()
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._wakeup = threading.Condition()
-        self._closing = False
+        self.vaes = VaeRegistry(self.paths, flags)
+        self.models = ModelManager(flags, self.paths, self.checkpoints, self.vaes, self.options)
+        self.networks = networks_of(flags, self.paths)
+        self.records = Records(self.paths.data)
+        self.queue = JobQueue(self.records)
+        self.webhooks = Webhooks(self.queue, self.options)
+        self.builders: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
+        """Makes the request of a kind of job from its body; filled by the surfaces that know the bodies."""
+        self.executors: dict[str, Callable[[Any, Any], Any]] = {}
+        """Runs the requests of a kind, (request, runtime) -> result; kinds that are not here make pictures with the pipeline."""
+        self._starting = threading.Lock()
+        self._unload_next = threading.Event()
         self._worker: threading.Thread | None = None
 
-    def submit(self, request: StableDiffusionProcessing, task_id: str | None = None) -> Job:
-        """Put a request at the end of the queue; raises RequestError at once for unusable fields."""
+    @property
+    def current(self) -> Job | None:
+        """The job that runs."""
+        return self.queue.current
+
+    def submit(
+        self,
+        request: StableDiffusionProcessing,
+        task_id: str | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        source: str = "api",
+        priority: int = 0,
+        parent: str | None = None,
+        webhook: dict[str, Any] | None = None,
+        paused: bool = False,
+    ) -> Job:
+        """Put a request at the end of the queue; raises RequestError at once for unusable fields.
+
+        body: the request as data (the body of `/sdapi/v1/<kind>`), from which it can be made again after a restart.
+        Seeds that are left to chance are drawn now, so that a second try makes the same picture.
+        """
         request.validate()
-        job = Job(request, task_id or new_task_id(getattr(request, "kind", "job")))
-        with self._wakeup:
-            self._queue.append(job)
-            self._jobs[job.id] = job
-            while len(self._jobs) > REMEMBERED_JOBS and next(iter(self._jobs.values())).finished:
-                self._jobs.popitem(last=False)
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
-                self._worker.start()
-            self._wakeup.notify()
+        for name in ("seed", "subseed"):
+            if isinstance(getattr(request, name, None), int):
+                setattr(request, name, fix_seed(getattr(request, name)))
+        data = dict(body) if body is not None else body_of(request)
+        data |= {name: getattr(request, name) for name in ("seed", "subseed") if hasattr(request, name)}
+        job = Job(request, task_id or new_task_id(getattr(request, "kind", "job")), source=source, priority=priority)
+        job.body, job.parent, job.webhook = data, parent, webhook
+        job.state = "paused" if paused else "queued"
+        self.queue.add(job)
+        self._start_worker()
         return job
 
     def run(self, request: StableDiffusionProcessing, task_id: str | None = None) -> Processed:
         """Submit and wait for the result."""
         return self.submit(request, task_id).wait()
 
+    def start(self) -> None:
+        """Take up what an earlier run of the program left undone. Call it once everything that jobs need is in place."""
+        hold = self.options.queue_after_crash == "paused"
+        count = self.queue.restore(paused=hold, keep=int(self.options.queue_kept_jobs))
+        self.webhooks.start()
+        if count:
+            log.info("%d job%s of an earlier run %s", count, "s"[: count != 1], "wait to be resumed" if hold else "go on")
+            self._start_worker()
+
     def job(self, task_id: str) -> Job | None:
-        """A queued, running or recently finished job."""
-        return self._jobs.get(task_id)
+        """A job by its id, however long ago it ran, as long as it is kept."""
+        return self.queue.find(task_id)
 
     def pending(self) -> list[Job]:
         """Jobs that wait for their turn, in order."""
-        with self._wakeup:
-            return list(self._queue)
+        return self.queue.pending()
 
     def interrupt(self) -> None:
         """Stop the running job as soon as its current evaluation ends; finished pictures are kept."""
-        if self.current is not None:
-            self.current.progress.interrupt()
+        if (job := self.current) is not None:
+            job.progress.interrupt()
 
     def skip(self) -> None:
         """End the running batch at once and go on with the next."""
-        if self.current is not None:
-            self.current.progress.skip()
+        if (job := self.current) is not None:
+            job.progress.skip()
+
+    def finish_picture(self) -> None:
+        """Let the running job finish the picture it draws, then stop it."""
+        if (job := self.current) is not None:
+            job.progress.stop_generating()
 
     def default_size(self, checkpoint: str | None = None) -> tuple[int, int]:
         """Width and height that a checkpoint (default: the selected one) was made for, from its metadata; 512 if unsaid."""
@@ -101,17 +154,40 @@ class Engine:
         threading.Thread(target=self._load_quietly, name="checkpoint", daemon=True).start()
 
     def close(self) -> None:
-        """Stop the worker after the running evaluation and cancel what waits."""
-        with self._wakeup:
-            self._closing = True
-            waiting = list(self._queue)
-            self._queue.clear()
-            self._wakeup.notify_all()
-        for job in waiting:
-            job.finish("cancelled")
-        self.interrupt()
+        """Stop the worker after the running evaluation. What is undone goes on at the next start, or is cancelled where that cannot be."""
+        self.queue.close()
+        self.webhooks.close()
+        if (job := self.current) is not None:
+            self._stop_for_good(job)
         if self._worker is not None and self._worker is not threading.current_thread():
             self._worker.join(timeout=CLOSE_SECONDS)
+        self.records.close()
+
+    def unload_models(self) -> None:
+        """Take the models off the graphics card: now, or once the running job has ended."""
+        if self.current is None:
+            self.models.unload()
+        else:
+            self._unload_next.set()
+
+    def reload_models(self) -> None:
+        """Bring the model used last back; while a job runs it is there anyway."""
+        self._unload_next.clear()
+        if self.current is None:
+            self.models.reload()
+
+    def _stop_for_good(self, job: Job) -> None:
+        if self.records.durable and job.number and job.source != "command":
+            job.progress.suspend()
+            job.put_off()
+        else:
+            job.progress.interrupt()
+
+    def _start_worker(self) -> None:
+        with self._starting:
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
+                self._worker.start()
 
     def _load_quietly(self) -> None:
         try:
@@ -119,38 +195,23 @@ class Engine:
         except Exception as error:
             log.warning("the checkpoint could not be loaded: %s", error)
 
-    def _next(self) -> Job | None:
-        with self._wakeup:
-            while not self._queue and not self._closing:
-                self._wakeup.wait()
-            return self._queue.popleft() if self._queue else None
-
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            self._run(job)
+        while (job := self.queue.take()) is not None:
+            run_job(self, job)
+            self.models.end_job()
+            if self._unload_next.is_set():
+                self._unload_next.clear()
+                self.models.unload()
 
-    def _run(self, job: Job) -> None:
-        self.current, job.state = job, "running"
-        job.progress.textinfo = "Starting…"  # the first import of torch takes seconds
-        try:
-            from modules.pipeline.process import run_request
-
-            result = run_request(job.request, self._runtime(job))
-        except Exception as error:
-            log.debug("job %s failed", job.id, exc_info=True)
-            job.finish("failed", error=error)
-        else:
-            job.finish("done", result=result)
-        finally:
-            self.current = None
-
-    def _runtime(self, job: Job) -> Any:
+    def runtime(self, job: Job, journal: Journal, options: Options) -> Any:
+        """What the pipeline needs of the engine to run one job."""
         from modules.pipeline.runtime import Runtime
 
         return Runtime(
             state=job.progress,
-            options=self.options,
-            load_model=lambda name: self.models.get(self.checkpoints.get(name)),
+            options=options,
+            load_model=lambda name, settings=None: self.models.get(self.checkpoints.get(name), settings or options),
+            use_model=self.models.use,
             knows_checkpoint=lambda name: self.checkpoints.find(name) is not None,
             checkpoint_title=lambda name: self.checkpoints.get(name).short_title,
             data_dir=self.paths.data,
@@ -158,4 +219,6 @@ class Engine:
             filename_length=getattr(self.flags, "filenames_max_length", 128),
             styles_files=list(getattr(self.flags, "styles_file", None) or []),
             unix_filenames=getattr(self.flags, "unix_filenames_sanitization", False),
+            journal=journal,
+            networks=self.networks,
         )

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from modules.engine.journal import Journal
     from modules.engine.store.jobs import Event
     from modules.pipeline.processed import Processed
-    from modules.pipeline.processing import StableDiffusionProcessing
 
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 OVER = ("done", "failed", "cancelled")
@@ -41,11 +40,12 @@ class StoredError(Exception):
 class Job:
     """A request, where it stands, and what came of it.
 
-    `request` is None for a job of an earlier run of the program until its turn comes; `body` is the request as data, the
-    body of `/sdapi/v1/<kind>`. `number` is the database's, 0 for a job that nobody wrote down. Times in seconds since 1970.
+    `request` is the one that runs, `original` the one that was handed in (running changes requests); both are None for a job of
+    an earlier run of the program until its turn comes. `body` is the request as data, the body of `/sdapi/v1/<kind>`. `number` is
+    the database's, 0 for a job that nobody wrote down. Times in seconds since 1970.
     """
 
-    request: StableDiffusionProcessing | None
+    request: Any
     id: str
     progress: JobState = field(default_factory=JobState)
     state: State = "queued"
@@ -55,6 +55,7 @@ class Job:
     started: float | None = None
     finished_at: float | None = None
     number: int = 0
+    original: Any = None
     source: str = "api"
     priority: int = 0
     position: float = 0.0
@@ -68,6 +69,7 @@ class Job:
     """What is written down of the result."""
     events: list[Event] = field(default_factory=list)
     journal: Journal | None = None
+    counted: tuple[int, int] = (0, 0)
     load_result: Callable[[], Any] | None = None
     """Reads the result from where it is kept, once `result` was given up to save memory."""
     wanted: Literal["", "paused", "cancelled"] = ""
@@ -78,6 +80,12 @@ class Job:
     @property
     def kind(self) -> str:
         return self.stored_kind or getattr(self.request, "kind", "job")
+
+    @property
+    def evaluations(self) -> tuple[int, int]:
+        """Answers of the denoising network since the job was taken up last: worked out, and taken from its journal."""
+        journal = self.journal
+        return self.counted if journal is None else (journal.computed, journal.replayed)
 
     def wait(self, timeout: float | None = None) -> Processed:
         """Block until the job is over and return its result.
@@ -102,6 +110,7 @@ class Job:
         """Record how the job ended and wake everyone who waits."""
         self.state, self.result, self.error = state, result, error
         self.finished_at = time.time()
+        self.request, self.original = self.original or self.request, None
         self._finished.set()
 
     def put_off(self) -> None:
@@ -122,6 +131,11 @@ class Job:
     def finished_within(self, seconds: float) -> bool:
         """Wait at most this long for the job to end; True when it has."""
         return self._finished.wait(seconds)
+
+
+def new_job_id(kind: str) -> str:
+    """An id that needs no quoting in an address."""
+    return f"{kind}-{uuid.uuid4().hex[:12]}"
 
 
 def new_task_id(kind: str) -> str:

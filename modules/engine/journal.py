@@ -57,10 +57,10 @@ class Journal:
         self.runs += 1
         return self.runs - 1
 
-    def evaluation(self, key: str, compute: Callable[[], Tensor]) -> Tensor:
+    def evaluation(self, key: str, compute: Callable[[], Tensor], device: torch.device | None = None) -> Tensor:
         """`recall` for an answer of the denoising network, counted in `replayed` and `computed`."""
         known = key in self._index
-        answer = self.recall(key, compute)
+        answer = self.recall(key, compute, device)
         if known:
             self.replayed += 1
         else:
@@ -192,8 +192,7 @@ class Journal:
             return
         try:
             start = self._file.tell()
-            checksum = zlib.crc32(content, zlib.crc32(text))
-            self._file.write(LENGTHS.pack(len(text), len(content), checksum) + text + content)
+            self._file.write(LENGTHS.pack(len(text), len(content), _checksum(text, content)) + text + content)
             self._file.flush()
         except OSError as error:
             self._give_up(error)
@@ -219,9 +218,14 @@ def _next_record(file: IO[bytes]) -> tuple[dict[str, Any], int, int] | None:
     text = file.read(head_size)
     offset = file.tell()
     content = file.read(size)
-    if len(content) < size or zlib.crc32(content, zlib.crc32(text)) != checksum:
+    if not text or len(content) < size or _checksum(text, content) != checksum:
         return None
-    return json.loads(text), offset, size
+    head = json.loads(text)
+    return (head, offset, size) if isinstance(head, dict) and isinstance(head.get("key"), str) else None
+
+
+def _checksum(text: bytes, content: bytes) -> int:
+    return zlib.crc32(content, zlib.crc32(text))
 
 
 def _tensor(head: dict[str, Any], content: bytes) -> Tensor:

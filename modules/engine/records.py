@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,20 +71,18 @@ class Records:
 
         columns = {name: getattr(job, name) for name in COLUMNS}
         row = JobRow(job.id, job.kind, source=job.source, parent=job.parent, created=job.created, session=self.session.id, **columns)
-        job.number = self._safely(lambda: self.store.add(row, job.body), 0)
+        job.number = self.safely(lambda: self.store.add(row, job.body), 0)
 
     def changed(self, job: Job) -> None:
         """Write down where a job stands."""
         if job.number:
             columns = {name: getattr(job, name) for name in COLUMNS}
             error = None if job.error is None else {"kind": type(job.error).__name__, "message": str(job.error)}
-            self._safely(
-                lambda: self.store.change(job.number, error=error, result=job.stored, finished=job.finished_at, **columns), None
-            )
+            self.safely(lambda: self.store.change(job.number, error=error, result=job.stored, finished=job.finished_at, **columns), None)
 
     def reorder(self, jobs: list[Job]) -> None:
         order = [(job.number, job.priority, job.position) for job in jobs if job.number]
-        self._safely(lambda: self.store.reorder(order), None)
+        self.safely(lambda: self.store.reorder(order), None)
 
     def event(self, job: Job, name: str, data: Mapping[str, Any]) -> Event:
         """Append an event to a job, in memory and, as far as possible, on the disk."""
@@ -92,7 +91,7 @@ class Records:
         number = job.events[-1].number + 1 if job.events else 1
         event = Event(number, time.time(), name, dict(data))
         if job.number:
-            self._safely(lambda: self.store.add_event(job.number, event), None)
+            self.safely(lambda: self.store.add_event(job.number, event), None)
         job.events.append(event)
         return event
 
@@ -113,31 +112,39 @@ class Records:
         job.stored = StoredResult.of(result, files).to_json()
         job.load_result = lambda: StoredResult.from_json(job.stored or {})
 
+    def forget_journal(self, job: Job) -> None:
+        """Delete what was recorded while a job ran."""
+        path = self.spool.journal(job.number) if job.number else None
+        if path is not None:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()  # only where nothing else is in it
+
     def unfinished(self) -> list[Job]:
         """Jobs of programs that have ended, now this program's; their state is as it was, a crashed one's "running"."""
-        rows = self._safely(lambda: self.store.unfinished(), [])
+        rows = self.safely(lambda: self.store.unfinished(), [])
         orphans = [row for row in rows if not self.session.is_alive(row.session)]
-        return [self._job(row) for row in self._safely(lambda: self.store.adopt(orphans, self.session.id), [])]
+        return [self._job(row) for row in self.safely(lambda: self.store.adopt(orphans, self.session.id), [])]
 
     def find(self, job_id: str) -> Job | None:
         """A job that is over, or one of another program, as it is written down."""
-        row = self._safely(lambda: self.store.get(job_id), None)
+        row = self.safely(lambda: self.store.get(job_id), None)
         return None if row is None else self._job(row)
 
     def list(self, states: list[str], limit: int, before: int | None) -> list[Job]:
         """Jobs as they are written down, the newest first."""
-        rows = self._safely(lambda: self.store.list(states=states, limit=limit, before=before), [])
+        rows = self.safely(lambda: self.store.list(states=states, limit=limit, before=before), [])
         return [self._job(row, whole=False) for row in rows]
 
     def body(self, job: Job) -> dict[str, Any]:
         """The request of a job as data."""
         if not job.body and job.number:
-            job.body = self._safely(lambda: self.store.body(job.number), {})
+            job.body = self.safely(lambda: self.store.body(job.number), {})
         return job.body
 
     def prune(self, keep: int) -> None:
         """Forget all finished jobs but the newest ones, with their kept pictures."""
-        for number in self._safely(lambda: self.store.prune(keep), []):
+        for number in self.safely(lambda: self.store.prune(keep), []):
             self.spool.forget(number)
 
     def close(self) -> None:
@@ -157,12 +164,13 @@ class Records:
         if row.result:
             job.load_result = lambda: StoredResult.from_json(row.result or {})
         if whole:
-            job.events = self._safely(lambda: self.store.events(row.number), [])
+            job.events = self.safely(lambda: self.store.events(row.number), [])
         if row.state in OVER:
             job.put_off()
         return job
 
-    def _safely(self, work: Callable[[], T], otherwise: T) -> T:
+    def safely(self, work: Callable[[], T], otherwise: T) -> T:
+        """What `work` returns, or `otherwise` where the database fails, which the log says."""
         from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
         try:
@@ -188,4 +196,3 @@ class Records:
                 self._store.database.close()
                 self._store = None
                 self.session.close()
-

@@ -82,6 +82,11 @@ class WaitingLine:
             self._sort()
             return self._renumbered()
 
+    def place(self, job: Job) -> int | None:
+        """How many jobs are before this one; None for one that is not in the line."""
+        with self._changed:
+            return self._jobs.index(job) if job in self._jobs else None
+
     def jobs(self) -> list[Job]:
         """All jobs of the line, paused ones too, in order."""
         with self._changed:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.enhance.errors import UnsupportedModel
-from modules.weights.safetensors_file import TensorFile
+from modules.weights.open_tensors import open_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,7 @@ WRAPPERS = ("params_ema.", "params-ema.", "params.", "state_dict.", "model_state
 
 def read_tensors(path: Path, kind: str = "file") -> dict[str, Tensor]:
     """All tensors of a weight file under their bare names; raises WeightsError for a file that cannot be used."""
-    with TensorFile.open(path, kind=kind) as file:
+    with open_tensors(path, kind=kind) as file:
         names = list(file.keys())
         prefix = next((wrapper for wrapper in WRAPPERS if any(name.startswith(wrapper) for name in names)), "")
         return {name.removeprefix(prefix): file.read(name) for name in names if name.startswith(prefix)}
@@ -60,6 +60,7 @@ class NetworkCache:
         self._place, self._kept = place, kept
         self._lock = threading.Lock()
         self._networks: OrderedDict[tuple[str, float], Any] = OrderedDict()
+        self._parked = False
 
     def get(self, path: Path, task: str, make: Callable[[Path], Any] = build) -> Any:
         """The network of a file, loaded if need be; raises what `make` raises, and UnreadableFile for a missing file."""
@@ -70,8 +71,17 @@ class NetworkCache:
                 log.info("loaded %s", path.name)
                 while len(self._networks) > self._kept:
                     self._networks.popitem(last=False)
+            elif self._parked:
+                self._networks[key] = self._placed(self._networks[key], task)
             self._networks.move_to_end(key)
             return self._networks[key]
+
+    def park(self) -> None:
+        """Move all networks out of the graphics card's memory until they are needed again."""
+        with self._lock:
+            self._parked = True
+            for key, network in self._networks.items():
+                self._networks[key] = network.to("cpu")
 
     def clear(self) -> None:
         """Forget all networks."""

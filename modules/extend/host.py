@@ -14,7 +14,9 @@ from modules.extend.extensions import Extension, list_extensions
 from modules.extend.files import all_script_files
 from modules.extend.gradio_import import import_gradio
 from modules.extend.loading import load_scripts
+from modules.extend.opts import ExtensionOptions
 from modules.extend.runner import ScriptRunner
+from modules.extend.shared_state import SharedState, TotalProgress
 
 if TYPE_CHECKING:
     from modules.engine.engine import Engine
@@ -33,6 +35,9 @@ class Host:
     def __init__(self, engine: Engine, flags: Any) -> None:
         self.engine, self.flags = engine, flags
         self.extensions: list[Extension] = []
+        self.opts = ExtensionOptions(engine.options)
+        self.state = SharedState(engine)
+        self.total_tqdm = TotalProgress(self.state)
         self._runners: dict[bool, ScriptRunner] = {}
         self._loaded = False
         self._lock = threading.RLock()
@@ -89,6 +94,17 @@ class Host:
             self._told = True
             events.fire("before_ui")
 
+    def model(self) -> Any:
+        """The model of the running job, else the selected checkpoint's, which is loaded if need be."""
+        job = self.engine.current
+        model = getattr(job.request, "sd_model", None) if job is not None else None
+        return model or self.engine.models.get(self.engine.checkpoints.get(self.engine.options.sd_model_checkpoint))
+
+    def upscalers(self) -> list[Any]:
+        """The picture upscalers in menu order."""
+        known = getattr(self.engine, "upscalers", None)
+        return list(known.list()) if known is not None else []
+
     def attach(
         self,
         request: StableDiffusionProcessing,
@@ -115,6 +131,11 @@ def make_current(host: Host) -> None:
     """Make a host the one that the public face speaks for."""
     global _current
     _current = host
+
+
+def is_running() -> bool:
+    """True once there is a host."""
+    return _current is not None
 
 
 def current() -> Host:

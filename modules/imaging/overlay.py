@@ -14,15 +14,17 @@ def overlay_of(image: Image.Image, mask: Image.Image) -> Image.Image:
     return without_masked(image, mask).convert("RGBA")
 
 
-def uncrop(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
+def uncrop(image: Image.Image, size: tuple[int, int], box: Box, upscale: Upscale | None = None) -> Image.Image:
     """The picture on a transparent canvas of `size`, fitted into `box` given as x, y, width, height."""
     x, y, width, height = box
     canvas = Image.new("RGBA", size)
-    canvas.paste(resize_image(ResizeMode.CROP_AND_RESIZE, image, width, height), (x, y))
+    canvas.paste(resize_image(ResizeMode.CROP_AND_RESIZE, image, width, height, upscale), (x, y))
     return canvas
 
 
-def apply_overlay(image: Image.Image, paste_to: Box | None, overlay: Image.Image | None) -> tuple[Image.Image, Image.Image]:
+def apply_overlay(
+    image: Image.Image, paste_to: Box | None, overlay: Image.Image | None, upscale: Upscale | None = None
+) -> tuple[Image.Image, Image.Image]:
     """(the composed picture, the drawn one alone at its place).
 
     `paste_to` (x, y, width, height) is where the drawn part belongs, None for the whole picture. Without an overlay both are `image`.
@@ -30,7 +32,7 @@ def apply_overlay(image: Image.Image, paste_to: Box | None, overlay: Image.Image
     if overlay is None:
         return image, image.copy()
     if paste_to is not None:
-        image = uncrop(image, overlay.size, paste_to)
+        image = uncrop(image, overlay.size, paste_to, upscale)
     composed = image.convert("RGBA")
     composed.alpha_composite(overlay)
     return composed.convert("RGB"), image.copy()

@@ -40,7 +40,8 @@ class AttentionChoice:
     chunk_threshold: int | None = None
 
 
-_in_force: ContextVar[AttentionChoice] = ContextVar("attention", default=AttentionChoice())
+AUTOMATIC = AttentionChoice()
+_in_force: ContextVar[AttentionChoice] = ContextVar("attention", default=AUTOMATIC)
 
 
 def current() -> AttentionChoice:

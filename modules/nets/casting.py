@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 FP8 = torch.float8_e4m3fn
 CACHE = "fp16_weight"
@@ -105,3 +107,18 @@ def computing_in(net: nn.Module, dtype: torch.dtype) -> Iterator[None]:
         net.compute_dtype = before  # type: ignore[assignment]
         for layer in changed:
             layer.__class__ = type(layer).__bases__[0]
+
+
+@contextmanager
+def upcast_norms() -> Iterator[None]:
+    """While it is open, group norms and GELUs of half precision networks are computed in float32 (`--upcast-sampling`)."""
+    with _UpcastNorms():
+        yield
+
+
+class _UpcastNorms(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func not in (functional.group_norm, functional.gelu) or args[0].dtype == torch.float32:
+            return func(*args, **(kwargs or {}))
+        upcast = [value.float() if isinstance(value, Tensor) else value for value in args]
+        return func(*upcast, **{name: v.float() if isinstance(v, Tensor) else v for name, v in (kwargs or {}).items()}).to(args[0].dtype)

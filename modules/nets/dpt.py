@@ -41,9 +41,7 @@ class Backbone(nn.Module):
         self.config = config
         self.model = HybridViT(config)
         width = config.width
-        self.act_postprocess3 = nn.Sequential(
-            ProjectReadout(width), nn.Identity(), nn.Identity(), nn.Conv2d(width, width, 1)
-        )
+        self.act_postprocess3 = nn.Sequential(ProjectReadout(width), nn.Identity(), nn.Identity(), nn.Conv2d(width, width, 1))
         self.act_postprocess4 = nn.Sequential(
             ProjectReadout(width), nn.Identity(), nn.Identity(), nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 3, stride=2, padding=1)
         )
@@ -51,7 +49,8 @@ class Backbone(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         size = (x.shape[2] // PATCH, x.shape[3] // PATCH)
         fine, middle, tokens = self.model(x)
-        coarse = [self._as_map(layers, states, size) for layers, states in zip((self.act_postprocess3, self.act_postprocess4), tokens, strict=True)]
+        last, coarsest = self.act_postprocess3, self.act_postprocess4
+        coarse = [self._as_map(layers, states, size) for layers, states in zip((last, coarsest), tokens, strict=True)]
         return [fine, middle, *coarse]
 
     def _as_map(self, layers: nn.Sequential, states: Tensor, size: tuple[int, int]) -> Tensor:

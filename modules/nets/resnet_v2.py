@@ -20,9 +20,7 @@ class ResNetV2(nn.Module):
         super().__init__()
         self.stem = Stem(stem)
         before = [stem, *widths[:-1]]
-        self.stages = nn.ModuleList(
-            Stage(before[i], widths[i], blocks[i], stride=1 if i == 0 else 2) for i in range(len(widths))
-        )
+        self.stages = nn.ModuleList(Stage(before[i], widths[i], blocks[i], stride=1 if i == 0 else 2) for i in range(len(widths)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)

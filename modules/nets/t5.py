@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,8 @@ class Stack(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.embed_tokens(ids)
-        bias = self.block[0].layer[0].SelfAttention.bias(ids.shape[1])
+        first: Any = self.block[0]
+        bias = first.layer[0].SelfAttention.bias(ids.shape[1])
         for block in self.block:
             x = block(x, bias)
         return self.final_layer_norm(x)

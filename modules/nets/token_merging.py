@@ -1,4 +1,4 @@
-"""Token merging: self-attention over fewer tokens, similar ones averaged (Bolya & Hoffman 2023, "Token Merging for Fast Stable Diffusion")."""
+"""Token merging: self-attention over fewer tokens, similar ones averaged (Bolya & Hoffman 2023)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class Merge:
 
     @classmethod
     def by_similarity(cls, x: Tensor, size: tuple[int, int], ratio: float) -> Merge:
-        """Choose among the tokens x [B, h*w, C] of a map of `size` (h, w): the int(ratio * h*w) best matches vanish, at most all candidates."""
+        """Choose among the tokens x [B, h*w, C] of a map of `size` (h, w).
+
+        The int(ratio * h*w) tokens that resemble a kept one most vanish, at most all that are not kept.
+        """
         batch, tokens = x.shape[:2]
         kept, others = _checkerboard(size, x.device)
         direction = functional.normalize(x, dim=-1)

@@ -67,11 +67,13 @@ class ConditionBuilder:
         """Conditionings of a batch; `prompts` and `negatives` have an entry for every picture."""
         positive: dict[str, CondSchedule] = {}
         negative: dict[str, CondSchedule] = {}
+        # A1111: the negative texts are encoded first, which an infotext's list of textual inversions shows
+        negative_parts = tuple(Part(self._schedule(text, negative, encode_negative)) for text in negatives)
         parts = tuple(
             tuple(Part(self._schedule(text, positive, encode), weight) for text, weight in split_prompt(p, self.blend_mode))
             for p in prompts
         )
-        return BatchConditions(parts, tuple(Part(self._schedule(text, negative, encode_negative)) for text in negatives))
+        return BatchConditions(parts, negative_parts)
 
     def _schedule(self, text: str, known: dict[str, CondSchedule], encode: Encode) -> CondSchedule:
         """The conditionings of one sub-prompt over the steps; a blend's are mixtures of its sides'."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modules.pipeline.conditions import BatchConditions, ConditionBuilder
+from modules.pipeline.inversions import TI_HASHES, Inversions
 from modules.pipeline.text import SizeConditioning, TextConditioner
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ def encode_pass(run: Run, texts: PassTexts) -> BatchConditions:
     key = (texts, id(run.model), repr(networks))
     if key not in run.conditions:
         run.conditions = dict([*run.conditions.items()][-1:])
-        run.conditions[key] = _encode(run, texts)
+        conditions, infotext = run.recovery.run("text encoder", run.model, lambda: _encode(run, texts))
+        run.keep(infotext)
+        # A1111: texts are told about when they are encoded; those known from an earlier batch add nothing
+        infotext.pop(TI_HASHES, None)
+        run.conditions[key] = conditions, infotext
     conditions, infotext = run.conditions[key]
     run.keep(infotext)
     return conditions
@@ -49,7 +54,8 @@ def empty_prompt(run: Run) -> Tensor:
 
 
 def _encode(run: Run, texts: PassTexts) -> tuple[BatchConditions, dict[str, Any]]:
-    settings, text = run.settings, TextConditioner(run.model, run.settings)
+    settings, inversions = run.settings, Inversions(run.runtime.networks, run.model, run.settings)
+    text = TextConditioner(run.model, settings, inversions)
 
     def encode(negative: bool) -> Callable[[list[str]], Any]:
         size = SizeConditioning.of(settings, texts.width, texts.height, negative=negative)
@@ -64,7 +70,7 @@ def _encode(run: Run, texts: PassTexts) -> tuple[BatchConditions, dict[str, Any]
     conditions = builder.build(texts.prompts, texts.negatives, encode(False), encode(True))
     for remark in text.remarks:
         run.p.comment(remark)
-    infotext: dict[str, Any] = dict(builder.infotext)
+    infotext: dict[str, Any] = {**builder.infotext, **inversions.infotext(run.p.extra_generation_params.get(TI_HASHES))}
     if settings.emphasis != "Original" and any(mark in line for line in (*texts.prompts, *texts.negatives) for mark in "(["):
         infotext["Emphasis"] = settings.emphasis
     return conditions, infotext

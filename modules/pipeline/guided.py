@@ -28,8 +28,9 @@ class GuidedModel:
     evaluations; `last_denoised` is the latest prediction for the prompt alone, shown as preview and kept on interrupt.
     """
 
-    def __init__(self, run: Run, plan: SamplingPlan, texts: PassTexts, image: ImageCond) -> None:
+    def __init__(self, run: Run, plan: SamplingPlan, texts: PassTexts, image: ImageCond, key: str = "pass") -> None:
         self.run, self.plan, self.texts, self.image = run, plan, texts, image
+        self.key = key
         self.settings, self.p = run.settings, run.p
         self.conditions = encode_pass(run, texts)
         self.cfg_scale = run.p.cfg_scale * (CFGPP_SCALE if plan.sampler.label == "DDIM CFG++" else 1.0)
@@ -38,6 +39,7 @@ class GuidedModel:
         self.callback_step = 0
         self.last_denoised: Tensor | None = None
         self.last_uncond: Tensor | None = None
+        self.preview: Tensor | None = None
         self._refiner = RefinerSwitch(run, plan)
         self._wrap()
 
@@ -53,7 +55,7 @@ class GuidedModel:
         self.is_edit = self.image_cfg_scale is not None and self.image_cfg_scale != 1.0
 
     def __call__(self, x: Tensor, level: Tensor, **_: Any) -> Tensor:
-        self.run.runtime.state.raise_if_stopped()
+        self.run.check(self.key, self.step)
         if (refiner := self._refiner.model_at(self.step, level)) is not None:
             self._take_over(refiner)
         before = self.plan.sampler.family == "timestep"
@@ -65,6 +67,7 @@ class GuidedModel:
             outputs = with_stand_in_uncond(outputs, parts)
         self._remember(x, level, outputs, parts)
         denoised = self._combined(outputs, parts, with_negative)
+        self._show(x, level, denoised)
         if not before:
             denoised = blend_mask(self.p, denoised, denoiser=self, sigma=level)
         self.step += 1
@@ -83,7 +86,17 @@ class GuidedModel:
         if uncond is not None and not self.is_edit:
             cond, uncond = self._padded(cond, uncond)
         call = Denoiser.of(self, x, level, cond, uncond, parts)
-        return Denoised.fire(self, self._evaluate(call)), parts, uncond is not None
+        answer = self._recorded(f"{self.key}/{self.step}", call, x.device)
+        return Denoised.fire(self, answer), parts, uncond is not None
+
+    def _recorded(self, key: str, call: Denoiser, device: torch.device) -> Tensor:
+        """The answer the journal has, else that of the network, recovered where it can be when that fails."""
+        run = self.run
+        answer = run.runtime.journal.evaluation(key, lambda: run.recovery.run("UNet", run.model, lambda: self._evaluate(call)), device)
+        run.settle(key)
+        if run.hypertile is not None:
+            run.hypertile.settle(key)
+        return answer
 
     def _combined(self, outputs: Tensor, parts: Parts, with_negative: bool) -> Tensor:
         if not with_negative:
@@ -142,6 +155,7 @@ class GuidedModel:
     def _in_calls(self, call: Denoiser, texts: CondBatch, first: int, last: int, at_once: int) -> Tensor:
         """Evaluate rows first…last of the call, at most `at_once` in one go of the network."""
         outputs = []
+        at_once = min(at_once, self.run.recovery.rows_at_once or at_once)
         for start in range(first, last, at_once):
             rows = slice(start, min(start + at_once, last))
             cond = texts[slice(rows.start - first, rows.stop - first)]
@@ -152,10 +166,21 @@ class GuidedModel:
         return torch.cat(outputs)
 
     def _remember(self, x: Tensor, level: Tensor, outputs: Tensor, parts: Parts) -> None:
-        prompt_only = torch.stack([outputs[sub_prompts[0][0]] for sub_prompts in parts])
         self.last_uncond = outputs[-len(parts) :]
+        self.last_denoised = self._as_latent(x, level, torch.stack([outputs[sub_prompts[0][0]] for sub_prompts in parts]))
+
+    def _show(self, x: Tensor, level: Tensor, combined: Tensor) -> None:
+        """Choose what previews show: the prediction for the prompt, for the negative prompt, or the guided one."""
+        content = self.settings.live_preview_content
+        self.preview = self.last_denoised
+        if content == "Combined":
+            self.preview = self._as_latent(x, level, combined)
+        elif content == "Negative prompt" and self.last_uncond is not None:
+            self.preview = self._as_latent(x, level, self.last_uncond)
+
+    def _as_latent(self, x: Tensor, level: Tensor, output: Tensor) -> Tensor:
+        """The predicted picture's latent: what denoisers give, or of the timestep family's noise prediction."""
         if self.plan.sampler.family != "timestep":
-            self.last_denoised = prompt_only
-            return
+            return output
         alpha = self.plan.schedule.alphas_cumprod.to(x.device)[level.long()].reshape(-1, 1, 1, 1)
-        self.last_denoised = (x - (1 - alpha).sqrt() * prompt_only) / alpha.sqrt()
+        return (x - (1 - alpha).sqrt() * output) / alpha.sqrt()

@@ -12,6 +12,8 @@ from torch.nn import functional
 from modules.diffusion.plan import plan_img2img
 from modules.diffusion.samplers.registry import SamplerInfo, resolve
 from modules.imaging.resize import resize_image
+from modules.pipeline.codec import encode_pictures
+from modules.pipeline.conditioning_image import hires_conditioning
 from modules.pipeline.encode import PassTexts
 from modules.pipeline.model import ImageCond
 from modules.pipeline.pixels import to_images, to_tensor
@@ -131,22 +133,24 @@ def sample_hires(run: Run, latents: Tensor | None, decoded: Tensor | None) -> Sa
         return Samples(latents)
     p.is_hr_pass = True
     if p.latent_scale_mode is None and decoded is None and latents is not None:
-        decoded = run.model.decode(latents)
+        decoded = run.decode(latents, "first picture")
     run.use(_hires_model(run))
     if p.latent_scale_mode is None:
         assert decoded is not None
-        enlarged = _enlarged_pixels(run, decoded)
+        enlarged, image = _enlarged_pixels(run, decoded)
     else:
         assert latents is not None
         enlarged = _enlarged_latents(run, latents)
+        image = hires_conditioning(run, enlarged, None, torch.Generator().manual_seed(p.seeds[-1]))
     state.nextjob()
-    samples = _second_pass(run, _cropped(p, enlarged))
-    pixels = run.model.decode(samples)
+    concat = None if image.concat is None else _cropped(p, image.concat)
+    samples = _second_pass(run, _cropped(p, enlarged), ImageCond(concat, image.adm))
+    pixels = run.decode(samples, "picture")
     p.is_hr_pass = False
     return Samples(pixels, decoded=True)
 
 
-def _second_pass(run: Run, init: Tensor) -> Tensor:
+def _second_pass(run: Run, init: Tensor, image: ImageCond) -> Tensor:
     p: Any = run.p
     p.rng = batch_noise(run, *init.shape[2:])
     noise = p.rng.first()
@@ -165,9 +169,9 @@ def _second_pass(run: Run, init: Tensor) -> Tensor:
         first_schedule_type=p.extra_generation_params.get("Schedule type", run.scheduler.label),
     )
     texts = second_texts(run, sampler)
+    if run.hypertile is not None:
+        run.hypertile.begin_second_pass()
     p.hook("before_hr")
-    height, width = init.shape[2] * 8, init.shape[3] * 8
-    image = ImageCond(run.model.text_only_conditioning(height, width))
     return walk_pass(run, plan, texts, image, noise, init)
 
 
@@ -187,7 +191,7 @@ def second_texts(run: Run, sampler: SamplerInfo) -> PassTexts:
 def _hires_model(run: Run) -> DiffusionModel:
     """The second pass's checkpoint: its own, else the job's main one, whatever a refiner has changed."""
     name = getattr(run.p, "hr_checkpoint_name", None)
-    return run.runtime.load_model(name) if name and name != SAME_CHECKPOINT else run.main_model
+    return run.runtime.load_model(name, run.settings) if name and name != SAME_CHECKPOINT else run.main_model
 
 
 def _sampler(run: Run) -> tuple[SamplerInfo, Scheduler]:
@@ -206,14 +210,19 @@ def _enlarged_latents(run: Run, latents: Tensor) -> Tensor:
     return functional.interpolate(latents, size=size, **p.latent_scale_mode)
 
 
-def _enlarged_pixels(run: Run, decoded: Tensor) -> Tensor:
-    """Latents of the decoded pictures, enlarged by the chosen upscaler; posterior noise begins the last seed's stream."""
+def _enlarged_pixels(run: Run, decoded: Tensor) -> tuple[Tensor, ImageCond]:
+    """Latents of the decoded pictures, enlarged by the chosen upscaler, and what the model is told about them.
+
+    Posterior noise begins the last seed's stream.
+    """
     p: Any = run.p
     if run.settings.save_images_before_highres_fix and run.saves_samples:
         _save_first_pass(run, decoded)
     size = (p.hr_upscale_to_x, p.hr_upscale_to_y)
     images = [resize_image(0, image, *size, upscale=run.upscaler(p.hr_upscaler)) for image in to_images(decoded)]
-    return run.model.encode_sample(to_tensor(images, run.model.device), torch.Generator().manual_seed(p.seeds[-1]))
+    pixels, noise = to_tensor(images, run.model.device), torch.Generator().manual_seed(p.seeds[-1])
+    latents = encode_pictures(run, pixels, noise)
+    return latents, hires_conditioning(run, latents, pixels, noise)
 
 
 def _save_first_pass(run: Run, decoded: Tensor) -> None:

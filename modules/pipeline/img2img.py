@@ -19,7 +19,8 @@ from modules.imaging.mask import blur_mask, create_binary_mask, inverted, latent
 from modules.imaging.overlay import overlay_of
 from modules.imaging.reading import flatten
 from modules.imaging.resize import ResizeMode, resize_image
-from modules.pipeline.conditioning_image import encode_pictures, img2img_conditioning
+from modules.pipeline.codec import encode_pictures
+from modules.pipeline.conditioning_image import img2img_conditioning
 from modules.pipeline.pixels import to_tensor
 from modules.pipeline.processing import RequestError
 from modules.pipeline.save import save_init_image
@@ -48,6 +49,7 @@ def prepare_img2img(run: Run) -> None:
     """
     p: Any = run.p
     images = _init_images(p)
+    run.keep({"Denoising strength": p.denoising_strength})
     if p.initial_noise_multiplier is None:
         # A1111: an override of this setting comes too late to count
         p.initial_noise_multiplier = float(run.runtime.options.initial_noise_multiplier)

@@ -12,18 +12,17 @@ if TYPE_CHECKING:
     from modules.pipeline.processing import StableDiffusionProcessing
 
 
-def blend_mask(
-    p: StableDiffusionProcessing, current: Tensor, *, denoiser: Any = None, sigma: Tensor | None = None, is_final: bool = False
-) -> Tensor:
+def blend_mask(p: StableDiffusionProcessing, current: Tensor, *, denoiser: Any = None, sigma: Tensor | None = None) -> Tensor:
     """`current` [B, C, h, w] inside the mask, the init latent outside; scripts may replace the blend.
 
-    Without a mask nothing changes. `p.mask` is 1 where the picture is kept, `p.nmask` 1 where it is drawn.
+    `denoiser` is None for the last blend, after sampling. Without a mask nothing changes.
+    `p.mask` is 1 where the picture is kept, `p.nmask` 1 where it is drawn.
     """
     if p.mask is None or p.nmask is None or p.init_latent is None:
         return current
     blended = current * p.nmask + p.init_latent * p.mask
     if p.scripts is None:
         return blended
-    args = MaskBlendArgs(current, p.nmask, p.init_latent, p.mask, blended, denoiser, sigma, is_final)
+    args = MaskBlendArgs(current, p.nmask, p.init_latent, p.mask, blended, denoiser, sigma)
     p.hook("on_mask_blend", args)
     return args.blended_latent

@@ -6,15 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from modules.diffusion.schedule import FlowSchedule
+from modules.nets.vae import DiagonalGaussian
+from modules.nets.vae_tiles import decode_tiled, encode_tiled
+from modules.pipeline.recovery import Recovery, in_force
 from modules.weights.architecture import Prediction
-from modules.weights.loader import probe_prediction
+from modules.weights.loader import load_vae_into, probe_prediction
 
 if TYPE_CHECKING:
+    from modules.pipeline.memory import Storage
+    from modules.pipeline.offloading import Offloading
     from modules.weights.loader import Checkpoint
 
 
@@ -109,6 +116,13 @@ class DiffusionModel:
         self.vae_name: str | None = None
         """File name and short hash of a VAE that is not the checkpoint's own."""
         self.vae_hash: str | None = None
+        self.vae_source: Any = None
+        """What told the VAE's file apart from others when it was read; None for the checkpoint's own."""
+        self._own_vae = checkpoint.vae
+        self.storage: Storage | None = None
+        """How the weights are stored; None until a job wanted them in one way or the other."""
+        self.offloading: Offloading | None = None
+        """Brings the networks to the device in turns; None: they stay there."""
         self.latent_channels = checkpoint.spec.vae.embed_dim
         self.alphas_cumprod: Tensor = checkpoint.alphas_cumprod
 
@@ -132,13 +146,44 @@ class DiffusionModel:
         return self.spec.prediction or probe_prediction(self.checkpoint.unet)
 
     @property
+    def is_sd3(self) -> bool:
+        return self.spec.family == "sd3"
+
+    def flow_schedule(self) -> FlowSchedule:
+        """The noise levels of a rectified-flow model."""
+        return FlowSchedule()
+
+    @torch.inference_mode(False)
+    def move(self, device: torch.device | str) -> None:
+        """Put every network on a device; those that are there already stay untouched, and those that take turns wait for theirs."""
+        if self.offloading is not None:
+            self.offloading.release()
+            self.offloading.cover()
+            return
+        for net in vars(self.checkpoint).values():
+            if isinstance(net, torch.nn.Module):
+                net.to(device)
+
+    def replace_vae(self, path: Path, source: Any, dtype: torch.dtype | None = None) -> None:
+        """Use the VAE of a file from now on; its own is kept in the computer's memory. Raises a WeightsError, changing nothing."""
+        load_vae_into(self.checkpoint, path, dtype)
+        self._own_vae.to("cpu")
+        self.vae_name, self.vae_hash, self.vae_source = path.name, None, source
+
+    def restore_vae(self) -> None:
+        """Go back to the checkpoint's own VAE."""
+        self.checkpoint.vae, self.checkpoint.vae_path = self._own_vae.to(next(self.checkpoint.unet.parameters()).device), None
+        self.vae_name = self.vae_hash = self.vae_source = None
+
+    @property
     def wants_inpainting_conditioning(self) -> bool:
         """True for inpainting models, whose UNet also sees a mask and the masked picture's latent."""
         return self.spec.family.endswith("-inpaint")
 
     @property
     def unet_dtype(self) -> torch.dtype:
-        return next(self.checkpoint.unet.parameters()).dtype
+        """The type the denoising network computes in."""
+        return self.checkpoint.unet.dtype
 
     @property
     def vae_dtype(self) -> torch.dtype:
@@ -177,22 +222,49 @@ class DiffusionModel:
                 layer.padding_mode = "zeros"
 
     def decode(self, latent: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] in -1..1 from latents, one at a time as A1111 does."""
-        rows = [self.checkpoint.vae.decode(z[None].to(self.vae_dtype) / self.spec.latent_scale) for z in latent]
-        return torch.cat(rows).float()
+        """Pictures [B, 3, H, W] in -1..1 from latents, one at a time as A1111 does; what goes wrong is recovered where it can be."""
+        recovery = in_force()
+        return torch.cat([recovery.run("VAE decode", self, lambda z=z[None]: self._decoded(z, recovery.tile)) for z in latent])
 
     def encode_mean(self, image: Tensor) -> Tensor:
         """Scaled latent means of pictures [B, 3, H, W] in -1..1."""
-        return self.checkpoint.vae.encode(image.to(self.vae_dtype)).mode().float() * self.spec.latent_scale
+        recovery = in_force()
+        return recovery.run("VAE encode", self, lambda: self._scaled(self._posterior(image, recovery.tile).mode().float()))
 
     def encode_sample(self, image: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Scaled latents sampled from the posterior with CPU noise of the generator (default: torch's global one)."""
-        rows = []
-        for picture in image:
-            posterior = self.checkpoint.vae.encode(picture[None].to(self.vae_dtype))
-            noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean)
-            rows.append(posterior.sample(noise).float() * self.spec.latent_scale)
-        return torch.cat(rows)
+        recovery = in_force()
+        return torch.cat([self._sampled(picture[None], generator, recovery) for picture in image])
+
+    def _sampled(self, picture: Tensor, generator: torch.Generator | None, recovery: Recovery) -> Tensor:
+        noise: list[Tensor] = []
+
+        def attempt() -> Tensor:
+            posterior = self._posterior(picture, recovery.tile)
+            if not noise:  # drawn once, also when the encoder has to be run again
+                noise.append(torch.randn(posterior.mean.shape, generator=generator))
+            return self._scaled(posterior.sample(noise[0].to(posterior.mean)).float())
+
+        return recovery.run("VAE encode", self, attempt)
+
+    def _decoded(self, latent: Tensor, tile: int | None) -> Tensor:
+        vae = self.checkpoint.vae
+        z = self._unscaled(latent.to(self.vae_dtype))
+        return (vae.decode(z) if tile is None else decode_tiled(vae, z, tile)).float()
+
+    def _posterior(self, image: Tensor, tile: int | None) -> DiagonalGaussian:
+        vae = self.checkpoint.vae
+        x = image.to(self.vae_dtype)
+        return vae.encode(x) if tile is None else encode_tiled(vae, x, tile)
+
+    def _scaled(self, encoded: Tensor) -> Tensor:
+        """A latent as the UNet sees it, of one as the VAE makes it."""
+        shift = self.spec.latent_shift
+        return (encoded - shift if shift else encoded) * self.spec.latent_scale
+
+    def _unscaled(self, latent: Tensor) -> Tensor:
+        shift = self.spec.latent_shift
+        return latent / self.spec.latent_scale + shift if shift else latent / self.spec.latent_scale
 
 
 def repeat_last(tokens: Tensor, length: int) -> Tensor:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from modules import events
+from modules.pipeline.care import careful
 from modules.pipeline.finish import Finisher
+from modules.pipeline.optimizations import HyperTile
 from modules.pipeline.pixels import to_unit
 from modules.pipeline.processed import Processed
 from modules.pipeline.recipe import create_infotext
@@ -47,7 +49,8 @@ def process_images(p: StableDiffusionProcessing, runtime: Runtime) -> Processed:
         state.job_count = p.n_iter
     try:
         p.hook("process")
-        with torch.inference_mode():
+        run.hypertile = HyperTile.of(run)
+        with torch.inference_mode(), careful(run):
             p.init(p.all_prompts, p.all_seeds, p.all_subseeds)
             finisher = _all_batches(run)
     finally:
@@ -117,7 +120,7 @@ def _sampled(run: Run) -> Tensor:
             args = events.PostSampleArgs(DecodedSamples(samples.tensor) if samples.decoded else samples.tensor)
             p.hook("post_sample", args)
             samples = _after_scripts(args.samples)
-        decoded = samples.tensor if samples.decoded else run.model.decode(samples.tensor)
+        decoded = samples.tensor if samples.decoded else run.decode(samples.tensor, "picture")
     return to_unit(decoded)
 
 

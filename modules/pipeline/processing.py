@@ -72,7 +72,7 @@ class Working:
         self.c = self.uc = self.sampler = None
         self.extra_network_data = {}
         self.is_hr_pass = False
-        self.overlay_images = self.color_corrections = self.paste_to = self.mask_for_overlay = None
+        self.overlay_images = self.paste_to = self.mask_for_overlay = None
         self.mask = self.nmask = self.init_latent = self.image_conditioning = None
 
 
@@ -120,6 +120,8 @@ class StableDiffusionProcessing(Working):
     comments: dict[str, str] = field(default_factory=dict)
     user: str | None = None
 
+    token_merging_ratio = 0.0
+    token_merging_ratio_hr = 0.0
     kind = "job"
 
     def __post_init__(self) -> None:
@@ -128,11 +130,18 @@ class StableDiffusionProcessing(Working):
         self.extra_generation_params = dict(self.extra_generation_params or {})
         self.comments = {}
         self.scripts, self.script_args = None, []
+        self.color_corrections = None  # A1111: kept when a script runs the request again
         self.begin()
 
     def comment(self, text: str) -> None:
         """Add a remark that is shown with the result."""
         self.comments[text] = text
+
+    def get_token_merging_ratio(self, for_hr: bool = False) -> float:
+        """The share of tokens that self-attention leaves out in a pass, 0..0.9: the request's own, else the setting's."""
+        settings = self.run.settings
+        second = (self.token_merging_ratio_hr or settings.token_merging_ratio_hr) if for_hr else 0
+        return float(second or self.token_merging_ratio or settings.token_merging_ratio)
 
     def hook(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Call a hook of the always-on scripts, if there are any: `name(p, *args, **kwargs)`."""
@@ -254,6 +263,12 @@ class StableDiffusionProcessingImg2Img(StableDiffusionProcessing):
         from modules.pipeline.img2img import prepare_img2img
 
         prepare_img2img(self.run)
+
+    def get_token_merging_ratio(self, for_hr: bool = False) -> float:
+        """As for txt2img, with a setting of its own before the common one, unless the request overrides that."""
+        settings = self.run.settings
+        overridden = settings.token_merging_ratio if "token_merging_ratio" in self.override_settings else 0
+        return float(self.token_merging_ratio or overridden or settings.token_merging_ratio_img2img or settings.token_merging_ratio)
 
     def sample(self, *_: Any, **__: Any) -> Samples:
         """Latents of the current batch."""

@@ -40,6 +40,7 @@ def _fields(run: Run, index: int) -> dict[str, Any]:
         "Size": f"{p.width}x{p.height}",
         "Model hash": run.main_model.shorthash if opts.add_model_hash_to_info else None,
         "Model": run.main_model.name if opts.add_model_name_to_info else None,
+        **_fp8(run),
         "VAE hash": run.main_model.vae_hash if opts.add_vae_hash_to_info else None,
         "VAE": run.main_model.vae_name if opts.add_vae_name_to_info else None,
         "Variation seed": p.all_subseeds[index] if varied else None,
@@ -49,9 +50,17 @@ def _fields(run: Run, index: int) -> dict[str, Any]:
         "Conditional mask weight": _mask_weight(run),
         "Clip skip": clip_skip if clip_skip > 1 else None,
         "ENSD": _ensd(run),
+        "Token merging ratio": p.get_token_merging_ratio() or None,
+        "Token merging ratio hr": (p.get_token_merging_ratio(for_hr=True) or None) if getattr(p, "enable_hr", False) else None,
         "RNG": opts.randn_source if opts.randn_source != "GPU" else None,
         "Tiling": True if run.tiling else None,
     }
+
+
+def _fp8(run: Run) -> dict[str, Any]:
+    if run.main_model.storage is None or not run.main_model.storage.fp8:
+        return {}
+    return {"FP8 weight": run.settings.fp8_storage, "Cache FP16 weight for LoRA": bool(run.settings.cache_fp16_weight)}
 
 
 def _resolved(run: Run, index: int) -> dict[str, Any]:

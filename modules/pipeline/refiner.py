@@ -43,7 +43,7 @@ class RefinerSwitch:
             return None
         if p.refiner_switch_at is not None and self._progress(evaluation, level) < p.refiner_switch_at:
             return None
-        refiner = run.runtime.load_model(self.name)
+        refiner = run.runtime.load_model(self.name, run.settings)
         self.name = None
         if refiner is run.model:
             return None

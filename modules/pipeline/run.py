@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 from modules.diffusion.options import RequestFields, SamplingOptions
 from modules.diffusion.samplers.registry import SamplerInfo, resolve
 from modules.diffusion.schedulers import Scheduler
+from modules.pipeline.codec import decode_latents
+from modules.pipeline.memory import fit
 from modules.pipeline.processing import StableDiffusionProcessing, fix_seed
+from modules.pipeline.recovery import INFOTEXT, Recovery
+from modules.pipeline.state import Interrupted
 from modules.prompt.comments import strip_comments
 from modules.prompt.styles import StyleDatabase
 from modules.settings.store import SettingsView
@@ -17,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PIL import Image
+    from torch import Tensor
 
     from modules.pipeline.conditions import BatchConditions
     from modules.pipeline.model import DiffusionModel
+    from modules.pipeline.optimizations import HyperTile, PassPatches
     from modules.pipeline.runtime import Runtime
 
 
@@ -35,9 +41,18 @@ class Run:
     sampler: SamplerInfo
     scheduler: Scheduler
     tiling: bool
+    number: int = 0
+    """Counts the runs within a job, as a script may start many."""
     eta: float = 1.0
     """The η the sampler uses; known once the pass is planned."""
     uses_inpainting_conditioning: bool = False
+    files: int = 0
+    """How many files the run has written so far."""
+    hypertile: HyperTile | None = None
+    patches: PassPatches | None = None
+    """What is on the model in use during a pass."""
+    recovery: Recovery = field(default_factory=Recovery)
+    """What was done about failing networks."""
     conditions: dict[Any, tuple[BatchConditions, dict[str, Any]]] = field(default_factory=dict)
     """Conditionings encoded last and the infotext keys they caused, so that batches with equal prompts encode once."""
 
@@ -45,12 +60,13 @@ class Run:
     def prepare(cls, p: StableDiffusionProcessing, runtime: Runtime) -> Run:
         """Resolve overrides, model, names, seeds and prompts; raises for anything the job cannot run with."""
         settings = SettingsView(runtime.options, _overrides(p, runtime))
-        model = runtime.load_model(settings.sd_model_checkpoint)
+        model = runtime.load_model(settings.sd_model_checkpoint, settings)
+        fit(model, settings)
         sampler, scheduler = resolve(p.sampler_name or _legacy_name(p), p.scheduler)
         tiling = bool(settings.tiling if p.tiling is None else p.tiling)
         if p.restore_faces is None:
             p.restore_faces = bool(settings.face_restoration)
-        run = cls(p, runtime, settings, model, model, sampler, scheduler, tiling)
+        run = cls(p, runtime, settings, model, model, sampler, scheduler, tiling, runtime.journal.begin_run())
         p.begin()
         p.run, p.sd_model = run, model
         p.seed, p.subseed = _first(p.seed), _first(p.subseed)
@@ -74,9 +90,47 @@ class Run:
         """Add infotext keys; a key set before stays in its place."""
         self.p.extra_generation_params.update(infotext)
 
+    def key(self, part: str) -> str:
+        """The journal's name for a part of the current batch."""
+        return f"{self.number}/{self.p.iteration}/{part}"
+
+    def decode(self, latents: Tensor, part: str) -> Tensor:
+        """Pictures [B, 3, H, W] in -1..1 of latents, kept in the journal under the name of the part."""
+        pictures = self.runtime.journal.recall(self.key(part), lambda: decode_latents(self, latents), latents.device)
+        self.settle(self.key(part))
+        return pictures
+
+    def settle(self, key: str) -> None:
+        """After an answer of a network: let the journal know what was done to get it, or read there what had been done."""
+        journal, done = self.runtime.journal, self.recovery.infotext
+        noted = journal.noted(f"{key}/recovery")
+        if noted is not None and done is None:
+            self.keep({INFOTEXT: noted})
+        elif noted is None and done is not None:
+            journal.note(f"{key}/recovery", done)
+
+    def check(self, key: str, step: int) -> None:
+        """Raise Interrupted or Suspended when the user asked for it, or had asked for it here before a crash."""
+        state = self.runtime.state
+        state.raise_if_stopped()
+        stop = self.runtime.journal.noted(f"{key}/stopped")
+        if stop is not None and stop["step"] == step:
+            state.interrupted, state.skipped = stop["interrupted"], stop["skipped"]
+            raise Interrupted
+
+    def note_stop(self, key: str, step: int) -> None:
+        """Let the journal know that the user stopped a pass after so many evaluations."""
+        state = self.runtime.state
+        self.runtime.journal.note(f"{key}/stopped", {"step": step, "interrupted": state.interrupted, "skipped": state.skipped})
+
     def use(self, model: DiffusionModel) -> None:
         """Go on with another model: a refiner's, the second pass', or the main one again."""
+        if model is not self.model:
+            self.runtime.use_model(model)
+            fit(model, self.settings)
         self.model = self.p.sd_model = model
+        if self.patches is not None:
+            self.patches.follow(model)
 
     def styled(self, prompt: str | list[str], negative: str | list[str], count: int) -> tuple[list[str], list[str]]:
         """Prompts and negative prompts of every picture with the styles merged in and comments removed."""
@@ -105,7 +159,9 @@ class Run:
         wanted = p.hr_extra_network_data if p.is_hr_pass else p.extra_network_data  # type: ignore[attr-defined]
         if self.runtime.networks is not None:
             active = self.runtime.networks.activate(self.model, wanted, self.settings)
-            self.keep(active.infotext)
+            self.keep(active.infotext_after(p.extra_generation_params if p.is_hr_pass else {}))
+            if active.prompt_tags and not p.is_hr_pass:
+                p.all_prompts = [prompt + active.prompt_tags for prompt in p.all_prompts]
             for remark in active.comments:
                 p.comment(remark)
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modules.pipeline.memory import MemoryPolicy
+from modules.pipeline.recording import NoRecording, Recording
 from modules.pipeline.state import JobState
 
 if TYPE_CHECKING:
+    from modules.pipeline.approximations import Approximations
     from modules.pipeline.model import DiffusionModel
     from modules.settings.store import Options
 
@@ -21,10 +24,13 @@ class Runtime:
     """Services of one job: its progress, the settings, the models, and where files go."""
 
     options: Options
-    load_model: Callable[[str | None], DiffusionModel]
-    """The model of the checkpoint with this name (None: the first there is); raises when it cannot be used."""
+    load_model: Callable[..., DiffusionModel]
+    """(name, settings) -> the model of that checkpoint (None: the first there is) with the VAE its settings choose; raises when it
+    cannot be used."""
     knows_checkpoint: Callable[[str], bool]
     data_dir: Path
+    use_model: Callable[[DiffusionModel], None] = lambda model: None
+    """Brings a model that was loaded before back onto its device."""
     checkpoint_title: Callable[[str], str] = str
     """Name and short hash, `name [hash]`, of the checkpoint that this name means."""
     state: JobState = field(default_factory=JobState)
@@ -39,6 +45,12 @@ class Runtime:
     """Picture upscalers: `names()` and `upscale(image, scale, name, settings)`."""
     face_restorers: Any = None
     """Face restorers: `restore(image, name, settings)`."""
+    memory: MemoryPolicy = field(default_factory=MemoryPolicy)
+    """What the command line says about memory and precision."""
+    approximations: Approximations | None = None
+    """TAESD and the decoders of previews."""
+    journal: Recording = field(default_factory=NoRecording)
+    """Keeps what the networks answer, so that the job can go on after a crash."""
 
     def upscaler_names(self) -> list[str]:
         """The upscalers of pictures there are."""
@@ -55,6 +67,11 @@ class Runtime:
 
 
 _current: ContextVar[Runtime | None] = ContextVar("runtime", default=None)
+
+
+def is_active() -> bool:
+    """True inside of a job: in the thread that runs it."""
+    return _current.get() is not None
 
 
 def current() -> Runtime:

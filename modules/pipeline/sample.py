@@ -14,10 +14,12 @@ from modules.diffusion.rng import ImageRNG
 from modules.diffusion.sampling import initial_latent
 from modules.diffusion.sampling import run as walk
 from modules.diffusion.schedule import DiscreteSchedule, apply_overrides
+from modules.pipeline.conditioning_image import txt2img_conditioning
 from modules.pipeline.encode import PassTexts, encode_pass
 from modules.pipeline.guided import GuidedModel
 from modules.pipeline.masking import blend_mask
 from modules.pipeline.model import ImageCond
+from modules.pipeline.optimizations import pass_patches
 from modules.pipeline.preview import Previewer
 from modules.pipeline.state import Interrupted
 
@@ -82,8 +84,8 @@ def sample_txt2img(run: Run) -> Samples:
         is_sdxl=run.model.is_sdxl,
         fields=run.request_fields,
     )
-    image = ImageCond(run.model.text_only_conditioning(p.height // 8 * 8, p.width // 8 * 8))
     noise = p.rng.first()
+    image = txt2img_conditioning(run, len(noise), p.height, p.width)
     x = walk_pass(run, plan, first_texts(run), image, noise, None)
     return sample_hires(run, x, None) if hires else Samples(x)
 
@@ -105,7 +107,7 @@ def sample_img2img(run: Run) -> Samples:
         fields=run.request_fields,
     )
     x = walk_pass(run, plan, first_texts(run), p.image_conditioning or ImageCond(), noise, p.init_latent)
-    return Samples(blend_mask(p, x, is_final=True))
+    return Samples(blend_mask(p, x))
 
 
 def _multiplied(run: Run, noise: Tensor) -> Tensor:
@@ -146,7 +148,8 @@ def walk_pass(run: Run, plan: SamplingPlan, texts: PassTexts, image: ImageCond, 
     """
     p, state = run.p, run.runtime.state
     run.eta = plan.eta
-    guided = GuidedModel(run, plan, texts, image)
+    key = run.key("hires" if p.is_hr_pass else "first")
+    guided = GuidedModel(run, plan, texts, image, key)
     c, uc = guided.conditions.positive, guided.conditions.negative
     if p.is_hr_pass:
         p.hr_c, p.hr_uc = c, uc  # type: ignore[attr-defined]
@@ -160,17 +163,19 @@ def walk_pass(run: Run, plan: SamplingPlan, texts: PassTexts, image: ImageCond, 
         return params.noise
 
     x = initial_latent(plan, noise, init, extra_noise)
-    previewer = Previewer(run.model, run.settings, state)
+    previewer = Previewer(run.model, run.settings, state, run.runtime.approximations)
     state.sampling_steps, state.sampling_step = plan.steps, 0
 
     def on_step(info: dict[str, Any]) -> None:
         guided.callback_step = int(info["i"])
         state.sampling_step = guided.callback_step + 1
-        if guided.last_denoised is not None:
-            previewer.offer(guided.last_denoised, state.sampling_step)
-        state.raise_if_stopped()
+        if guided.preview is not None:
+            previewer.offer(guided.preview, state.sampling_step, run.model)
+        run.check(key, guided.step)
 
     try:
-        return walk(plan, guided, x, p.rng, on_step)
+        with pass_patches(run):
+            return walk(plan, guided, x, p.rng, on_step)
     except Interrupted:
+        run.note_stop(key, guided.step)
         return guided.last_denoised if guided.last_denoised is not None else x

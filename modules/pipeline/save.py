@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modules.imaging.filenames import NamedPicture
@@ -28,6 +29,19 @@ def save_sample(run: Run, image: Image.Image, index: int, infotext: str, *, suff
     own = settings.outdir_img2img_samples if p.kind == "img2img" else settings.outdir_txt2img_samples
     folder = p.outpath_samples or settings.outdir_samples or own
     return _try_to_save(run, image, folder, _named(run, index), str(settings.samples_format), infotext, suffix=suffix)
+
+
+def save_init_image(run: Run, image: Image.Image, name: str) -> None:
+    """Keep an init picture under its hash, with what texts it carries."""
+    folder = run.runtime.data_dir / run.settings.outdir_init_images
+    try:
+        save_image(
+            image, folder, run.settings, NamedPicture(), extension=str(run.settings.samples_format),
+            forced_filename=name, save_to_dirs=False, existing_info=image.info,
+        )  # fmt: skip
+    except SaveError as error:
+        log.error("%s", error)
+        run.p.comment(str(error))
 
 
 def make_grid(run: Run, images: list[Image.Image]) -> Image.Image | None:
@@ -72,6 +86,12 @@ def _try_to_save(
     grid: bool = False,
     suffix: str = "",
 ) -> str | None:
+    journal, key = run.runtime.journal, f"{run.number}/file/{run.files}"
+    run.files += 1
+    before = journal.noted(key)
+    if before is not None and Path(before).is_file():  # written before a crash
+        image.already_saved_as = before  # type: ignore[attr-defined]
+        return str(before)
     try:
         saved = save_image(
             image,
@@ -87,6 +107,7 @@ def _try_to_save(
         log.error("%s", error)
         run.p.comment(str(error))
         return None
+    journal.note(key, str(saved.path))
     return str(saved.path)
 
 

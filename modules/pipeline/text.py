@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from modules.nets.unet import timestep_embedding
+from modules.pipeline.inversions import Inversions, Tower, no_inversions
 from modules.pipeline.model import Cond, DiffusionModel
 from modules.prompt.chunking import PromptChunk, empty_chunk, tokenize_line
 from modules.prompt.emphasis import apply_emphasis, parses_attention
@@ -19,7 +20,7 @@ from modules.prompt.old_emphasis import tokenize_line_old
 from modules.prompt.tokenizer import Flavour, Tokenizer
 
 if TYPE_CHECKING:
-    from modules.nets.text_states import TextStates
+    from modules.nets.text_states import EmbeddingEdit, TextStates
     from modules.settings.store import SettingsView
 
 SIZE_EMBEDDING = 256
@@ -50,9 +51,10 @@ class SizeConditioning:
 class TextConditioner:
     """Encodes texts with one model's towers under the settings in force."""
 
-    def __init__(self, model: DiffusionModel, settings: SettingsView) -> None:
+    def __init__(self, model: DiffusionModel, settings: SettingsView, inversions: Inversions | None = None) -> None:
         self.model = model
         self.settings = settings
+        self.inversions = inversions or no_inversions(settings)
         self.checkpoint = model.checkpoint
         self.remarks: list[str] = []
         """What the user should hear about the texts."""
@@ -78,24 +80,29 @@ class TextConditioner:
         vectors = torch.cat([pooled, self._size_vector(size).expand(len(texts), -1)], dim=1)
         return [Cond(row, vector) for row, vector in zip(cross, vectors, strict=True)]
 
-    def _chunks(self, texts: list[str], flavour: Flavour) -> Iterator[tuple[Tensor, Tensor]]:
-        """Ids [B, 77] and multipliers [B, 77] of the first chunks, the second ones, …; short texts get empty chunks."""
+    def _chunks(self, texts: list[str], flavour: Flavour, tower: Tower = "clip_l") -> Iterator[tuple[Tensor, Tensor, EmbeddingEdit | None]]:
+        """Ids [B, 77], multipliers [B, 77] and the textual inversions of the first chunks, the second ones, …
+
+        Short texts get empty chunks.
+        """
         tokens = tokenizer(flavour)
         lines = [self._line(text, tokens) for text in texts]
         for column in zip_longest(*lines, fillvalue=empty_chunk(tokens)):
             ids = [_pad_after_end(chunk.tokens, tokens) for chunk in column]
             device = self.model.device
-            yield torch.tensor(ids, device=device), torch.tensor([c.multipliers for c in column], device=device)
+            multipliers = torch.tensor([c.multipliers for c in column], device=device)
+            yield torch.tensor(ids, device=device), multipliers, self.inversions.edit(tower, column)
+        self.inversions.encoded()
 
     def _line(self, text: str, tokens: Tokenizer) -> list[PromptChunk]:
         s = self.settings
-        attention = parses_attention(s.emphasis)
+        attention, embeddings = parses_attention(s.emphasis), self.inversions.lookup(tokens)
         if s.use_old_emphasis_implementation:
-            line = tokenize_line_old(text, tokens, attention=attention)
+            line = tokenize_line_old(text, tokens, attention=attention, embeddings=embeddings)
             self.remarks += [line.comment] if line.comment else []
             return [line.chunk]
         backtrack = int(s.comma_padding_backtrack)
-        return tokenize_line(text, tokens, attention=attention, comma_padding_backtrack=backtrack)[0]
+        return tokenize_line(text, tokens, attention=attention, comma_padding_backtrack=backtrack, embeddings=embeddings)[0]
 
     def _emphasised(self, states: Tensor, multipliers: Tensor) -> Tensor:
         return apply_emphasis(states.float(), multipliers, self.settings.emphasis)
@@ -112,7 +119,7 @@ class TextConditioner:
     def _tower_l(self, texts: list[str], layer: Callable[[TextStates], Tensor]) -> Tensor:
         tower = self.checkpoint.text_l
         assert tower is not None
-        parts = [self._emphasised(layer(tower(ids)), weights) for ids, weights in self._chunks(texts, "clip")]
+        parts = [self._emphasised(layer(tower(ids, embed)), weights) for ids, weights, embed in self._chunks(texts, "clip")]
         return torch.cat(parts, dim=1)
 
     def _tower_g(self, texts: list[str]) -> tuple[Tensor, Tensor | None]:
@@ -121,8 +128,9 @@ class TextConditioner:
         assert tower is not None
         pooled: Tensor | None = None
         parts = []
-        for ids, weights in self._chunks(texts, "open_clip"):
-            states = tower(ids)
+        own: Tower = "clip_l" if self.checkpoint.text_l is None else "clip_g"
+        for ids, weights, embed in self._chunks(texts, "open_clip", own):
+            states = tower(ids, embed)
             state = states.hidden[-2] if self.model.is_sdxl else tower.final_norm(states.hidden[-2])
             parts.append(self._emphasised(state, weights))
             if pooled is None and self.model.is_sdxl:

@@ -14,7 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modules.diffusion.errors import SamplingError
 from modules.engine.checkpoints import CheckpointNotFound
-from modules.engine.jobs import JobCancelled
+from modules.engine.jobs import JobCancelled, StoredError
+from modules.engine.queue import JobStateError, QueueFull
+from modules.engine.spool import ResultGone
 from modules.pipeline.processing import RequestError
 from modules.prompt.errors import PromptError
 from modules.settings.errors import FrozenSetting, SettingError, SettingsFileError
@@ -30,6 +32,10 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (SamplingError, 422),
     (CheckpointNotFound, 422),
     (JobCancelled, 503),
+    (JobStateError, 409),
+    (ResultGone, 410),
+    (QueueFull, 429),
+    (StoredError, 500),
     (SettingsFileError, 500),
     (WeightsError, 500),
 )

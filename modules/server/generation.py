@@ -1,4 +1,4 @@
-"""Making pictures, watching and stopping: txt2img, progress, interrupt, skip."""
+"""Making pictures, watching and stopping: txt2img, img2img, progress, interrupt, skip."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from fastapi import APIRouter
 
 from . import models
 from .infotext_field import with_infotext
+from .job_kinds import stored_body
 from .pictures import checked_format, encode_image, png_base64
-from .requests import txt2img_request
+from .requests import img2img_request, txt2img_request
 from .styles import style_database
 from .waiting import in_thread
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from modules.engine.engine import Engine
     from modules.engine.jobs import Job
     from modules.pipeline.processed import Processed
+    from modules.pipeline.processing import StableDiffusionProcessing
+
+    Body = models.StableDiffusionProcessingTxt2Img | models.StableDiffusionProcessingImg2Img
 
 LEAST_PROGRESS = 0.01
 IDLE_STATE = {
@@ -54,14 +58,28 @@ def generation_routes(engine: Engine, flags: Any) -> APIRouter:
     async def txt2img(body: models.StableDiffusionProcessingTxt2Img) -> Any:
         """Make pictures from a prompt."""
         checked_format(engine.options)
-        styles = style_database(engine, flags) if body.infotext else None
-        body = with_infotext(body, engine.options, styles.extract_styles_from_prompt if styles else None)
-        request = txt2img_request(body, engine.options)
-        job = engine.submit(request, body.force_task_id or None)
+        body = with_infotext(body, engine.options, _extract_styles(body.infotext))
+        return await _made(txt2img_request(body, engine.options), body, stored_body(body))
+
+    @router.post("/sdapi/v1/img2img", response_model=models.ImageToImageResponse)
+    async def img2img(body: models.StableDiffusionProcessingImg2Img) -> Any:
+        """Make pictures from pictures, wholly or under a mask."""
+        checked_format(engine.options)
+        body = with_infotext(body, engine.options, _extract_styles(body.infotext))
+        request, stored = await in_thread(lambda: (img2img_request(body, engine.options), stored_body(body)))
+        if not body.include_init_images:
+            body = body.model_copy(update={"init_images": None, "mask": None})
+        return await _made(request, body, stored)
+
+    def _extract_styles(infotext: str | None) -> Any:
+        return style_database(engine, flags).extract_styles_from_prompt if infotext else None
+
+    async def _made(request: StableDiffusionProcessing, body: Body, stored: dict[str, Any]) -> dict[str, Any]:
+        job = engine.submit(request, body.force_task_id or None, body=stored)
         last.seen = last.seen or job
         return await in_thread(lambda: _answer(job, body))
 
-    def _answer(job: Job, body: models.StableDiffusionProcessingTxt2Img) -> dict[str, Any]:
+    def _answer(job: Job, body: Body) -> dict[str, Any]:
         result = job.wait()
         last.seen = engine.current or job
         return {
@@ -70,7 +88,7 @@ def generation_routes(engine: Engine, flags: Any) -> APIRouter:
             "info": result.js(),
         }
 
-    def _images(result: Processed, body: models.StableDiffusionProcessingTxt2Img) -> list[str]:
+    def _images(result: Processed, body: Body) -> list[str]:
         # A1111: whether infotext is inside follows the job's settings, the format those of the server.
         told = {"enable_pnginfo": engine.options.enable_pnginfo, **(body.override_settings or {})}["enable_pnginfo"]
         return [encode_image(image, engine.options, with_infotext=bool(told)) for image in result.images]

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from modules.imaging.infotext_rules import PasteRules, StyleExtractor, parse_generation_parameters
 from modules.prompt.attention import parse_prompt_attention
 from modules.settings.infotext import overrides_from_infotext
 from modules.settings.store import Options
 
-from .models import StableDiffusionProcessingTxt2Img
+from .models import StableDiffusionProcessingImg2Img, StableDiffusionProcessingTxt2Img
 
-_COMMON: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("Prompt", "prompt", str),
-    ("Negative prompt", "negative_prompt", str),
-    ("Styles array", "styles", list),
+Body = TypeVar("Body", StableDiffusionProcessingTxt2Img, StableDiffusionProcessingImg2Img)
+Table = tuple[tuple[str, str, Callable[[Any], Any]], ...]
+"""(key in an infotext, field of the request, type)."""
+
+_EVERYWHERE: Table = (
     ("Steps", "steps", int),
     ("Sampler", "sampler_name", str),
     ("Schedule type", "scheduler", str),
-    ("CFG scale", "cfg_scale", float),
     ("Seed", "seed", int),
-    ("Size-1", "width", int),
-    ("Size-2", "height", int),
-    ("Batch size", "batch_size", int),
-    ("Denoising strength", "denoising_strength", float),
     ("Variation seed", "subseed", int),
     ("Variation seed strength", "subseed_strength", float),
     # A1111: the two sides are swapped on this way.
@@ -33,7 +29,18 @@ _COMMON: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("Refiner", "refiner_checkpoint", str),
     ("Refiner switch at", "refiner_switch_at", float),
 )
-_HIRES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+_TXT2IMG: Table = (
+    # A1111: img2img takes none of these from an infotext.
+    ("Prompt", "prompt", str),
+    ("Negative prompt", "negative_prompt", str),
+    ("Styles array", "styles", list),
+    ("CFG scale", "cfg_scale", float),
+    ("Size-1", "width", int),
+    ("Size-2", "height", int),
+    ("Batch size", "batch_size", int),
+    ("Denoising strength", "denoising_strength", float),
+)
+_HIRES: Table = (
     ("Hires upscale", "hr_scale", float),
     ("Hires upscaler", "hr_upscaler", str),
     ("Hires steps", "hr_second_pass_steps", int),
@@ -65,23 +72,23 @@ def uses_attention(prompt: str) -> bool:
     return any(weight != 1.0 and text != "BREAK" for text, weight in parse_prompt_attention(prompt))
 
 
-def with_infotext(
-    body: StableDiffusionProcessingTxt2Img, options: Options, extract_styles: StyleExtractor | None
-) -> StableDiffusionProcessingTxt2Img:
+def with_infotext(body: Body, options: Options, extract_styles: StyleExtractor | None) -> Body:
     """The body with the fields of its infotext; fields that the caller set win. Values that cannot be read are left out."""
     if not body.infotext:
         return body
     told = parse_generation_parameters(body.infotext, paste_rules(options, extract_styles))
-    values = _values(told, _COMMON)
-    if "Denoising strength" in told:
-        values["enable_hr"] = True
-        values.update(_values(told, _HIRES))
+    values = _values(told, _EVERYWHERE)
+    if isinstance(body, StableDiffusionProcessingTxt2Img):
+        values.update(_values(told, _TXT2IMG))
+        if "Denoising strength" in told:
+            values["enable_hr"] = True
+            values.update(_values(told, _HIRES))
     given = {name: value for name, value in values.items() if name not in body.model_fields_set}
     overrides = {**overrides_from_infotext(told, options), **(body.override_settings or {})}
     return body.model_copy(update={**given, "override_settings": overrides})
 
 
-def _values(told: Mapping[str, Any], table: tuple[tuple[str, str, Callable[[Any], Any]], ...]) -> dict[str, Any]:
+def _values(told: Mapping[str, Any], table: Table) -> dict[str, Any]:
     values = {}
     for key, name, kind in table:
         text = told.get(key)

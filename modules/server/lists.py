@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -28,8 +26,6 @@ LATENT_UPSCALE_MODES = (
     "Latent (nearest)",
     "Latent (nearest-exact)",
 )
-VAE_SUFFIXES = (".safetensors", ".ckpt", ".pt")
-CHECKPOINT_VAES = (".vae.safetensors", ".vae.ckpt", ".vae.pt")
 
 
 def list_routes(engine: Engine, flags: Any) -> APIRouter:
@@ -67,7 +63,21 @@ def list_routes(engine: Engine, flags: Any) -> APIRouter:
 
     @router.get("/sdapi/v1/sd-vae", response_model=list[models.SDVaeItem])
     def sd_vae() -> Any:
-        return [{"model_name": file.name, "filename": str(file)} for file in _vae_files(engine, flags)]
+        return [{"model_name": name, "filename": str(file)} for name, file in engine.vaes.files.items()]
+
+    @router.post("/sdapi/v1/refresh-vae")
+    def refresh_vae() -> None:
+        engine.vaes.refresh()
+
+    @router.post("/sdapi/v1/unload-checkpoint")
+    def unload_checkpoint() -> dict[str, str]:
+        engine.unload_models()
+        return {}
+
+    @router.post("/sdapi/v1/reload-checkpoint")
+    def reload_checkpoint() -> dict[str, str]:
+        engine.reload_models()
+        return {}
 
     @router.get("/sdapi/v1/upscalers", response_model=list[models.UpscalerItem])
     def upscalers() -> Any:
@@ -91,20 +101,6 @@ def list_routes(engine: Engine, flags: Any) -> APIRouter:
         return {"ram": _ram(), "cuda": _cuda()}
 
     return router
-
-
-def _vae_files(engine: Engine, flags: Any) -> list[Path]:
-    """VAE files by name: those of the VAE folders, and those named `.vae.` beside checkpoints."""
-    folders = [(engine.paths.models / "VAE", VAE_SUFFIXES), *((folder, CHECKPOINT_VAES) for folder in engine.paths.checkpoints)]
-    if getattr(flags, "vae_dir", None):
-        folders.append((Path(flags.vae_dir), VAE_SUFFIXES))
-    found: dict[str, Path] = {}
-    for folder, suffixes in folders:
-        for root, _, names in os.walk(folder, followlinks=True):
-            for name in names:
-                if name.lower().endswith(suffixes):
-                    found.setdefault(name, Path(root, name))
-    return [found[name] for name in sorted(found, key=str.lower)]
 
 
 def _ram() -> dict[str, float]:

@@ -106,12 +106,46 @@ class StableDiffusionProcessingTxt2Img(ProcessingRequest):
     infotext: Text | None = None
 
 
+class StableDiffusionProcessingImg2Img(ProcessingRequest):
+    """An image-to-image request. Pictures are base64 texts or `data:` URIs; one in `init_images` is needed."""
+
+    denoising_strength: Number = 0.75  # type: ignore[assignment]  # here it does not take null
+    init_images: list[Any] | None = None
+    resize_mode: Whole | None = 0
+    image_cfg_scale: Number | None = None
+    mask: Text | None = None
+    mask_blur_x: Whole | None = 4
+    mask_blur_y: Whole | None = 4
+    mask_blur: Whole | None = None
+    mask_round: bool | None = True
+    inpainting_fill: Whole | None = 0
+    inpaint_full_res: bool | None = True
+    inpaint_full_res_padding: Whole | None = 0
+    inpainting_mask_invert: Whole | None = 0
+    initial_noise_multiplier: Number | None = None
+    latent_mask: Text | None = None
+    # What follows is the API's own and, but for the texts, does not take null.
+    force_task_id: Text | None = None
+    sampler_index: Text = "Euler"
+    include_init_images: bool = False
+    script_name: Text | None = None
+    script_args: list[Any] = Field(default_factory=list)
+    send_images: bool = True
+    save_images: bool = False
+    alwayson_scripts: Object = Field(default_factory=dict)
+    infotext: Text | None = None
+
+
 class TextToImageResponse(BaseModel):
     """Pictures as base64, the request as it was received, and the job's data as a JSON text."""
 
     images: list[str] | None
     parameters: dict[str, Any]
     info: str
+
+
+class ImageToImageResponse(TextToImageResponse):
+    """The same; the init pictures and the mask are left out of `parameters` unless the request asks for them."""
 
 
 class PNGInfoRequest(Request):

@@ -7,11 +7,18 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from fastapi import HTTPException
+from PIL import Image
 
-from modules.pipeline.processing import StableDiffusionProcessing, StableDiffusionProcessingTxt2Img
+from modules.imaging.reading import corrected
+from modules.pipeline.processing import (
+    StableDiffusionProcessing,
+    StableDiffusionProcessingImg2Img,
+    StableDiffusionProcessingTxt2Img,
+)
 from modules.settings.store import Options
 
 from . import models
+from .pictures import decode_image
 
 NULL_MEANS_ERROR = frozenset({"prompt", "steps", "cfg_scale", "width", "height", "batch_size", "n_iter"})
 """Fields that null reaches, so that the engine says what is wrong; elsewhere null is the default."""
@@ -22,11 +29,42 @@ SWITCHES = ("enable_hr", "refiner_checkpoint", "firstpass_image")
 def txt2img_request(body: models.StableDiffusionProcessingTxt2Img, options: Options) -> StableDiffusionProcessingTxt2Img:
     """The engine's request. Raises HTTPException 422 (scripts, what is not there yet) and SettingError (overrides)."""
     request = StableDiffusionProcessingTxt2Img(**_engine_fields(body, StableDiffusionProcessingTxt2Img))
+    _finish(request, body, options)
+    return request
+
+
+def img2img_request(body: models.StableDiffusionProcessingImg2Img, options: Options) -> StableDiffusionProcessingImg2Img:
+    """The engine's request with its pictures decoded.
+
+    Raises HTTPException 404 (no init picture), 422 (a picture that cannot be read, scripts) and SettingError (overrides).
+    """
+    if body.init_images is None:
+        raise HTTPException(404, "Init image not found")
+    values = _engine_fields(body, StableDiffusionProcessingImg2Img)
+    values["init_images"] = [_picture(image, f"init_images[{index}]") for index, image in enumerate(body.init_images)]
+    for name in ("mask", "latent_mask"):
+        values[name] = None if getattr(body, name) is None else _picture(getattr(body, name), name)
+    request = StableDiffusionProcessingImg2Img(**values)
+    _finish(request, body, options)
+    return request
+
+
+def _picture(text: Any, field: str) -> Image.Image:
+    if not isinstance(text, str):
+        raise HTTPException(422, f"{field}: Invalid encoded image: a base64 text is needed, not {type(text).__name__}")
+    return corrected(decode_image(text, field))
+
+
+def _finish(
+    request: StableDiffusionProcessing,
+    body: models.StableDiffusionProcessingTxt2Img | models.StableDiffusionProcessingImg2Img,
+    options: Options,
+) -> None:
+    """What both kinds of request take from the API's own fields."""
     request.sampler_name = body.sampler_name or body.sampler_index
     request.do_not_save_samples = request.do_not_save_grid = not body.save_images
     request.override_settings = checked_overrides(body.override_settings or {}, options)
     check_scripts(body.script_name, body.alwayson_scripts)
-    return request
 
 
 def _engine_fields(body: models.ProcessingRequest, kind: type[StableDiffusionProcessing]) -> dict[str, Any]:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from .option import Option, radio, section
+from .option import Option, radio, section, slider, whole
 
 EASEL = section(
     "easel", "Easel", "sd",
+    Option(
+        "read_pickles", "never",
+        "Read pickled weight files (.ckpt, .pt, .pth, .bin). The format can carry programs, which is why it is off; Easel's reader "
+        "runs none of them and refuses what is not plain weights. \"small files\": embeddings, hypernetworks, LoRAs, upscalers",
+        radio("never", "small files", "all"),
+        restrict_api=True,
+    ),
     Option("prompt_blend", "first", "Blend syntax a:b:0.3", radio("first", "second", "off")),
+    Option("queue_after_crash", "running", "Jobs that a crash left undone", radio("running", "paused")),
+    Option("queue_kept_jobs", 1000, "Finished jobs whose results are kept", whole()),
+    Option("journal_megabytes", 256, "Size limit of the record that lets a job go on after a crash, in MB (0: none)", slider(0, 4096, 16)),
+    Option("webhook_allowed_hosts", "", "Hosts that webhooks may be sent to, separated by commas", restrict_api=True),
 )

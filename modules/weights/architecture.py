@@ -31,7 +31,17 @@ from modules.weights.keymap import Part
 from modules.weights.measure import PartShapes, ShapeError, YamlMismatch, count, dim, dims, largest_divisor, require_divides
 from modules.weights.model_yaml import ModelYaml
 
-__all__ = ["SD2_FAMILIES", "XL_FAMILIES", "ModelSpec", "Prediction", "ShapeError", "YamlMismatch", "model_spec", "unet_config", "vae_config"]
+__all__ = [
+    "SD2_FAMILIES",
+    "XL_FAMILIES",
+    "ModelSpec",
+    "Prediction",
+    "ShapeError",
+    "YamlMismatch",
+    "model_spec",
+    "unet_config",
+    "vae_config",
+]
 
 Prediction = Literal["eps", "v", "flow"]
 TextConfig = CLIPTextConfig | OpenCLIPTextConfig | XLMRConfig
@@ -202,7 +212,7 @@ def vae_config(shapes: PartShapes) -> VAEConfig:
 
 
 def _default_heads(family: Family, width: int) -> dict[str, int | None]:
-    if family not in SD2_FAMILIES and family not in XL_FAMILIES:
+    if family not in SD2_FAMILIES | XL_FAMILIES | {"alt-m18"}:  # m18 grew from SD2's UNet
         return {"num_heads": 8 if width % 8 == 0 else 1, "num_head_channels": None}
     return {"num_heads": None, "num_head_channels": HEAD_WIDTH if width % HEAD_WIDTH == 0 else largest_divisor(width, HEAD_WIDTH)}
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from modules.weights.errors import MissingKeys, UnsupportedFamily, WrongShape
-from modules.weights.safetensors_file import TensorFile
+from modules.weights.weight_file import WeightFile
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class NetFiller:
     """
 
     def __init__(
-        self, file: TensorFile, part: str, build: Callable[[], nn.Module], keys: Mapping[str, str], spare: tuple[str, ...] = ()
+        self, file: WeightFile, part: str, build: Callable[[], nn.Module], keys: Mapping[str, str], spare: tuple[str, ...] = ()
     ) -> None:
         self.file = file
         self.part = part

@@ -32,9 +32,12 @@ def sha256_of(path: str | Path, cache: str | Path | None = None) -> str:
 def tensors_sha256_of(path: str | Path, cache: str | Path | None = None) -> str:
     """SHA-256 of a safetensors file without its header: the hash of a LoRA, which renaming in its metadata leaves alone.
 
-    Raises OSError when the file cannot be read, ValueError when its header is longer than the file.
+    Of a file of another suffix it is that of the whole file. Raises OSError when the file cannot be read, ValueError when
+    its header is longer than the file.
     """
     path = Path(path)
+    if path.suffix.lower() != ".safetensors":
+        return sha256_of(path, cache)
     with path.open("rb") as file:
         offset = 8 + int.from_bytes(file.read(8), "little")
     if offset > path.stat().st_size:

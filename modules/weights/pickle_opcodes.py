@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
-from modules.weights.pickle_values import Broken, Unsafe
+from modules.weights.pickle_values import Broken, Cut, Unsafe
 
 MAX_BYTES = 64 << 20
 MAX_LINE = 256
@@ -31,7 +31,7 @@ class Source:
             raise Broken("holds an endless pickle")
         data = self._file.read(size)
         if len(data) != size:
-            raise Broken("ends in the middle of its pickle")
+            raise Cut("is truncated: it ends in the middle of its pickle")
         self._left -= size
         return data
 

@@ -12,11 +12,10 @@ from typing import Any
 
 from modules.weights.pickle_opcodes import OPCODES, REFUSED, Source
 from modules.weights.pickle_rebuild import apply, give_state, known
-from modules.weights.pickle_values import Broken, Symbol, Unsafe, quoted
+from modules.weights.pickle_values import Broken, Symbol, Unsafe, key, quoted
 
-MAX_STEPS = 2_000_000
+MAX_STEPS = 1_000_000
 MAX_COPIED = 128 << 20
-MAX_KEY = 2**32
 PROTOCOLS = range(2, 6)
 
 
@@ -105,23 +104,23 @@ class _Machine:
         self.push(values)
 
     def set_item(self) -> None:
-        value, key = self.pop(), self.pop()
-        self._dict()[_key(key)] = value
+        value, name = self.pop(), self.pop()
+        self._dict()[key(name)] = value
 
     def set_items(self) -> None:
         values = self.since_mark()
         if len(values) % 2:
             raise Broken("fills a dictionary with a key that has no value")
         target = self._dict()
-        for key, value in zip(values[::2], values[1::2], strict=True):
-            target[_key(key)] = value
+        for name, value in zip(values[::2], values[1::2], strict=True):
+            target[key(name)] = value
 
     def add_items(self) -> None:
         values = self.since_mark()
         target = self.top()
         if type(target) is not set:
             raise Unsafe("adds items to something that is no set")
-        target.update(_key(value) for value in values)
+        target.update(key(value) for value in values)
 
     def put(self, index: int) -> None:
         if index > self.steps:
@@ -180,24 +179,11 @@ class _Machine:
         return target
 
 
-def _key(value: Any) -> Any:
-    """A value fit to be looked up; nested tuples and crafted numbers could make hashing deep or slow, so there are none."""
-    if type(value) is int and -MAX_KEY < value < MAX_KEY:
-        return value
-    if value is None or type(value) in (str, bytes, bool, Symbol):
-        return value
-    raise Unsafe(f"uses {_article(value)} as a key")
-
-
 def _cost(argument: Any) -> tuple[int, int]:
     """Steps and bytes that copying an argument may take."""
     if type(argument) in (str, bytes):
         return 0, len(argument)
     return (len(argument) if type(argument) in (list, tuple, dict, set) else 0), 0
-
-
-def _article(value: Any) -> str:
-    return "a huge number" if type(value) is int else f"a value of type {type(value).__name__}"
 
 
 def _refusal(code: int) -> Exception:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from modules.weights.pickle_numpy import NumpyArray, NumpyDtype, number
-from modules.weights.pickle_values import Broken, Parameters, StoredTensor, Symbol, Unsafe, Unsupported, view
+from modules.weights.pickle_values import Broken, Parameters, StoredTensor, Symbol, Unsafe, Unsupported, key, quoted, view
 
 STORAGES: Mapping[str, str | None] = {
     "DoubleStorage": "F64", "FloatStorage": "F32", "HalfStorage": "F16", "BFloat16Storage": "BF16",
@@ -30,8 +30,11 @@ DTYPES: Mapping[str, str] = {
 
 _MODULES = ("torch", "torch.storage", "torch.cuda")
 _TENSOR_CLASSES = {
-    Symbol("torch", "Tensor"), Symbol("torch._tensor", "Tensor"), Symbol("torch.nn.parameter", "Parameter"), Symbol("torch.nn.parameter", "Buffer"),
-}  # fmt: skip
+    Symbol("torch", "Tensor"),
+    Symbol("torch._tensor", "Tensor"),
+    Symbol("torch.nn.parameter", "Parameter"),
+    Symbol("torch.nn.parameter", "Buffer"),
+}
 _OBJECT = {Symbol("builtins", "object"), Symbol("__builtin__", "object")}
 _NDARRAY = Symbol("numpy", "ndarray")
 _LIGHTNING = "pytorch_lightning.callbacks."
@@ -47,7 +50,7 @@ def known(symbol: Symbol) -> Symbol:
         raise Unsupported(f"holds quantized tensors ({symbol})", "quantized")
     if symbol in _UNSUPPORTED:
         raise Unsupported(f"holds tensors of a kind that is not built in ({symbol})", _UNSUPPORTED[symbol])
-    raise Unsafe(f"asks for '{str(symbol)[:80]!s}'".encode("ascii", "backslashreplace").decode())
+    raise Unsafe(f"asks for {quoted(symbol)}, which weights do not need")
 
 
 def storage_dtype(symbol: Any) -> str | None | bool:
@@ -61,7 +64,7 @@ def apply(function: Any, arguments: Any) -> Any:
     """What a call in the pickle stands for; raises Unsafe for one that is not in the table."""
     builder = BUILDERS.get(function) if isinstance(function, Symbol) else None
     if builder is None:
-        raise Unsafe(f"calls {function if isinstance(function, Symbol) else 'something that is no function'}")
+        raise Unsafe(f"calls {quoted(function) if isinstance(function, Symbol) else 'something that is no function'}")
     if type(arguments) is not tuple or len(arguments) > 16:
         raise Broken(f"calls {function} with impossible arguments")
     try:
@@ -86,16 +89,16 @@ def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
         raise Broken("makes a dictionary of something else than pairs")
     made: dict[Any, Any] = {}
     for pair in pairs:
-        if type(pair) not in (list, tuple) or len(pair) != 2 or type(pair[0]) is not str:
-            raise Broken("makes a dictionary of something else than pairs with a name")
-        made[pair[0]] = pair[1]
+        if type(pair) not in (list, tuple) or len(pair) != 2:
+            raise Broken("makes a dictionary of something else than pairs")
+        made[key(pair[0])] = pair[1]
     return made
 
 
 def _set(values: Any = ()) -> set[Any]:
-    if type(values) not in (list, tuple) or any(type(value) not in (str, bool) for value in values):
-        raise Broken("makes a set of something else than texts")
-    return set(values)
+    if type(values) not in (list, tuple):
+        raise Broken("makes a set of something else than a list")
+    return {key(value) for value in values}
 
 
 def _size(shape: Any = ()) -> tuple[int, ...]:
@@ -104,8 +107,10 @@ def _size(shape: Any = ()) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _device(name: str, index: int | None = None) -> str:
-    return name if index is None else f"{name}:{index:d}"
+def _device(name: Any, _index: Any = None) -> str:
+    if type(name) is not str:
+        raise Broken("names a device by something else than a text")
+    return name
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_flags: Any) -> StoredTensor:
@@ -225,4 +230,3 @@ _UNSUPPORTED: Mapping[Symbol, str] = {
     Symbol("torch._utils", "_rebuild_nested_tensor"): "nested",
     Symbol("torch._utils", "_rebuild_meta_tensor_no_storage"): "meta",
 }
-

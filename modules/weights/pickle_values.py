@@ -9,6 +9,7 @@ from typing import Any
 
 MAX_RANK = 32
 MAX_ELEMENTS = 2**48
+MAX_KEY = 2**32
 
 ITEM_SIZES: Mapping[str, int] = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1,
@@ -24,6 +25,10 @@ class PickleError(ValueError):
 
 class Broken(PickleError):
     """It is not what a pickler writes."""
+
+
+class Cut(Broken):
+    """It ends too early."""
 
 
 class Unsafe(PickleError):
@@ -119,6 +124,15 @@ def contiguous(storage: Storage, dtype: str, shape: tuple[int, ...], *, fortran:
         strides.append(step)
         step *= max(size, 1)
     return view(storage, dtype, 0, shape, tuple(strides if fortran else strides[::-1]))
+
+
+def key(value: Any) -> Any:
+    """A value fit to be looked up; nested tuples and crafted numbers could make hashing deep or slow, so there are none."""
+    if type(value) is int and -MAX_KEY < value < MAX_KEY:
+        return value
+    if value is None or type(value) in (str, bytes, bool, Symbol):
+        return value
+    raise Unsafe(f"uses a {'huge number' if type(value) is int else type(value).__name__} as a key")
 
 
 def is_count(value: Any) -> bool:

@@ -31,9 +31,8 @@ def refuse_other_formats(path: Path, sample: bytes, size: int, kind: str) -> Non
     _refuse_pointer(path, sample, kind)
     if sample.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(MARKUP):
         raise NotWeights(path, "is a web page, not weights; download the file itself (logged in, if its site asks for it)", kind=kind)
-    if _is_pickle(sample):
-        problem = "is a pickle (.ckpt, .pt): pickle reading is not built in yet; convert it to safetensors"
-        raise PickleFile(path, problem, kind=kind)
+    if is_pickle(sample):
+        raise PickleFile(path, f"is a pickle (.ckpt, .pt), not safetensors; convert it: ./webui.sh convert {path.name}", kind=kind)
     for magic, name in FORMATS.items():
         if sample.startswith(magic):
             raise NotWeights(path, f"is {name}, not safetensors weights; remove it or download the right file", kind=kind)
@@ -52,9 +51,11 @@ def _refuse_pointer(path: Path, sample: bytes, kind: str) -> None:
     raise PointerFile(path, problem, kind=kind)
 
 
-def _is_pickle(sample: bytes) -> bool:
-    """torch's zip container, a bare pickle of protocol 2-5, or torch's old tar container."""
-    zipped = sample.startswith(b"PK\x03\x04")
+def is_pickle(sample: bytes) -> bool:
+    """torch's zip container, a bare pickle of protocol 2-5, or torch's old tar container; by a file's first bytes."""
+    if sample[8:9] == b"{" and sample[4:8] == b"\0\0\0\0":
+        return False
+    zipped = sample.startswith(b"PK")
     return zipped or (sample[:1] == b"\x80" and sample[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")) or sample[257:262] == b"ustar"
 
 

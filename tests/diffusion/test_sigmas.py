@@ -22,7 +22,7 @@ EXPLICIT = [scheduler for scheduler in SCHEDULERS if scheduler.function]
 
 def close(actual: torch.Tensor, expected: Any) -> None:
     expected = torch.tensor(expected) if isinstance(expected, list) else expected
-    torch.testing.assert_close(actual, expected, rtol=2e-6, atol=1e-7)
+    torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-7)
 
 
 def sampler(label: str) -> Any:

@@ -51,14 +51,14 @@ def test_the_same_request_gives_the_same_picture(engine: Engine) -> None:
 def test_pictures_of_a_batch_equal_the_same_pictures_alone(engine: Engine) -> None:
     batch = engine.run(request(batch_size=2, n_iter=2, do_not_save_samples=True, do_not_save_grid=True))
     alone = engine.run(request(seed=8, do_not_save_samples=True)).images[0]
-    assert [s for s in batch.info["all_seeds"]] == [5, 6, 7, 8]
+    assert batch.all_seeds == [5, 6, 7, 8]
     difference = max(abs(a - b) for a, b in zip(batch.images[3].tobytes(), alone.tobytes(), strict=True))
     assert difference <= 2
 
 
 def test_jobs_run_in_order(engine: Engine) -> None:
     jobs = [engine.submit(request(seed=seed, steps=1, do_not_save_samples=True)) for seed in range(3)]
-    assert [job.wait(60).info["seed"] for job in jobs] == [0, 1, 2]
+    assert [job.wait(60).seed for job in jobs] == [0, 1, 2]
     assert all(job.state == "done" and job.progress.fraction == 1 for job in jobs)
 
 
@@ -110,7 +110,7 @@ def test_a_broken_checkpoint_is_an_error_and_the_engine_lives_on(engine: Engine,
     with pytest.raises(WeightsError, match="bad.safetensors"):
         engine.run(request())
     engine.options.set("sd_model_checkpoint", "good.safetensors")
-    assert engine.run(request(do_not_save_samples=True)).info["sd_model_name"] == "good"
+    assert engine.run(request(do_not_save_samples=True)).as_dict()["sd_model_name"] == "good"
 
 
 def test_an_unknown_selected_checkpoint_is_not_replaced_by_another(engine: Engine) -> None:

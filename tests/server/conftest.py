@@ -16,6 +16,8 @@ from starlette.testclient import TestClient
 from modules.engine.checkpoints import CheckpointRegistry
 from modules.engine.jobs import Job, new_task_id
 from modules.engine.paths import Paths
+from modules.engine.queue import JobQueue
+from modules.engine.records import Records
 from modules.server.app import create_app
 from modules.settings.store import Options, SettingsView
 
@@ -39,9 +41,12 @@ class FakeEngine:
         self.current: Job | None = None
         self.requests: list[Any] = []
         self.loading = 0
+        self.builders: dict[str, Any] = {}
+        self.queue = JobQueue(Records(data))
+        self.records = self.queue.records
         self.before_finish: Callable[[Job], None] = lambda job: None
 
-    def submit(self, request: Any, task_id: str | None = None) -> Job:
+    def submit(self, request: Any, task_id: str | None = None, **_: Any) -> Job:
         request.validate()
         self.requests.append(request)
         job = Job(request, task_id or new_task_id("txt2img"))

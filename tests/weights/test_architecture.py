@@ -10,9 +10,14 @@ from torch import nn
 from weights.test_family import FIXTURES, shapes_of
 
 from modules.nets.clip import CLIPTextConfig, CLIPTextModel
+from modules.nets.configs import MMDiTConfig, OpenCLIPVisionConfig, XLMRConfig
+from modules.nets.mmdit import MMDiT
 from modules.nets.openclip import OpenCLIPTextConfig, OpenCLIPTextModel
+from modules.nets.openclip_vision import OpenCLIPVisionModel
+from modules.nets.t5 import T5Config, T5Encoder
 from modules.nets.unet import UNetConfig, UNetModel
 from modules.nets.vae import AutoencoderKL, VAEConfig
+from modules.nets.xlmr import XLMRTextModel
 from modules.weights import architecture
 from modules.weights.architecture import ModelSpec, ShapeError, YamlMismatch, model_spec, unet_config, vae_config
 from modules.weights.family import SUPPORTED, Family, detect
@@ -35,6 +40,11 @@ SSD_UNET = replace(
 )
 BIG_G = OpenCLIPTextConfig(width=1280, layers=32, heads=20, embed_dim=1280)
 L, H, V = CLIPTextConfig(), OpenCLIPTextConfig(), VAEConfig()
+VIT_H = OpenCLIPVisionConfig()
+VIT_L = OpenCLIPVisionConfig(width=1024, layers=24, heads=16, embed_dim=768, mlp_hidden=4096, act="quick_gelu")
+SD3_VAE = VAEConfig(z_channels=16, embed_dim=16, use_quant_conv=False)
+SD3_L = replace(L, projection_dim=768)
+SD3_G = CLIPTextConfig(width=1280, layers=32, heads=20, act="gelu", projection_dim=1280)
 
 SPECS: dict[Family, ModelSpec] = {
     "sd1": ModelSpec("sd1", SD1_UNET, V, L),
@@ -42,11 +52,26 @@ SPECS: dict[Family, ModelSpec] = {
     "sd1-pix2pix": ModelSpec("sd1-pix2pix", replace(SD1_UNET, in_channels=8), V, L),
     "sd2": ModelSpec("sd2", SD2_UNET, V, None, H, prediction=None),
     "sd2-inpaint": ModelSpec("sd2-inpaint", replace(SD2_UNET, in_channels=9), V, None, H),
+    "sd2-depth": ModelSpec("sd2-depth", replace(SD2_UNET, in_channels=5), V, None, H),
+    "sd2-unclip-l": ModelSpec("sd2-unclip-l", replace(SD2_UNET, adm_in_channels=1536), V, None, H, prediction="v", vision=VIT_L),
+    "sd2-unclip-h": ModelSpec("sd2-unclip-h", replace(SD2_UNET, adm_in_channels=2048), V, None, H, prediction="v", vision=VIT_H),
+    "alt": ModelSpec("alt", SD1_UNET, V, text_x=XLMRConfig()),
+    "alt-m18": ModelSpec("alt-m18", SD2_UNET, V, text_x=XLMRConfig(project_dim=1024, pre_transformation=True)),
+    "sd3": ModelSpec("sd3", MMDiTConfig(), SD3_VAE, SD3_L, SD3_G, prediction="flow", latent_scale=1.5305, latent_shift=0.0609),
     "sdxl": ModelSpec("sdxl", XL_UNET, V, L, BIG_G, latent_scale=0.13025),
     "sdxl-inpaint": ModelSpec("sdxl-inpaint", replace(XL_UNET, in_channels=9), V, L, BIG_G, latent_scale=0.13025),
     "sdxl-refiner": ModelSpec("sdxl-refiner", REFINER_UNET, V, None, BIG_G, latent_scale=0.13025),
     "ssd-1b": ModelSpec("ssd-1b", SSD_UNET, V, L, BIG_G, latent_scale=0.13025),
     "vega": ModelSpec("vega", VEGA_UNET, V, L, BIG_G, latent_scale=0.13025),
+}
+NETS: dict[type, type[nn.Module]] = {
+    UNetConfig: UNetModel,
+    MMDiTConfig: MMDiT,
+    VAEConfig: AutoencoderKL,
+    CLIPTextConfig: CLIPTextModel,
+    OpenCLIPTextConfig: OpenCLIPTextModel,
+    XLMRConfig: XLMRTextModel,
+    OpenCLIPVisionConfig: OpenCLIPVisionModel,
 }
 SUPPORTED_FIXTURES = [(name, family) for name, family in FIXTURES.items() if family in SUPPORTED]
 
@@ -66,11 +91,15 @@ def test_full_size_files_give_their_networks_key_for_key(name: str, family: Fami
     assert detect(shapes) == family
     parts = {part: {net: shapes[key] for net, key in keys.items()} for part, keys in split_keys(shapes).items()}
     spec = model_spec(family, parts)
-    assert spec == SPECS[family]
-    assert net_shapes(UNetModel, spec.unet) == parts["unet"]
-    assert net_shapes(AutoencoderKL, spec.vae) == parts["vae"]
-    assert (net_shapes(CLIPTextModel, spec.text_l) if spec.text_l else {}) == parts["text_l"]
-    assert (net_shapes(OpenCLIPTextModel, spec.text_g) if spec.text_g else {}) == parts["text_g"]
+    assert spec == (SPECS[family] if parts["text_l"] or family != "sd3" else replace(SPECS["sd3"], text_l=None, text_g=None))
+    configs = (spec.unet, spec.vae, spec.text_l, spec.text_g, spec.text_x, spec.vision)
+    for part, config in zip(("unet", "vae", "text_l", "text_g", "text_x", "vision"), configs, strict=True):
+        wanted = net_shapes(NETS[type(config)], config) if config else {}
+        if family == "sd3":  # its text encoders come without position numbers
+            wanted = {name: shape for name, shape in wanted.items() if not name.endswith("position_ids")}
+        assert wanted == parts[part]
+    if parts["text_t5"]:
+        assert net_shapes(T5Encoder, T5Config()) == parts["text_t5"]
 
 
 @st.composite

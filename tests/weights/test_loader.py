@@ -235,8 +235,8 @@ def test_quantized_weights_are_refused(tmp_path: Path, sd1: State) -> None:
 
 
 def test_families_not_built_yet_are_named(tmp_path: Path) -> None:
-    message = refused(tmp_path, {"model.diffusion_model.x_embedder.proj.weight": torch.zeros(2, 16, 2, 2)}, UnsupportedFamily)
-    assert message.startswith("checkpoint 'x.safetensors' is a Stable Diffusion 3 model")
+    message = refused(tmp_path, {"double_blocks.0.img_attn.qkv.weight": torch.zeros(2, 2)}, UnsupportedFamily)
+    assert message.startswith("checkpoint 'x.safetensors' is a Flux model")
 
 
 def test_unknown_weights(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def _set_aside(path: Path) -> Path | None:
 
 
 def _in_memory(path: Path, reason: str) -> Database:
-    log.warning("the database '%s' cannot be used: %s. The queue and the history are kept in memory and end with the program.", path, reason)
+    log.warning("the database '%s' cannot be used: %s. Queue and history are kept in memory and end with the program.", path, reason)
     engine = _connected("sqlite://", poolclass=StaticPool)
     with engine.begin() as connection:
         migrate(connection)
