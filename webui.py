@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-COMMANDS = {"score": "modules.commands.score", "txt2img": "modules.commands.txt2img", "serve": "modules.commands.serve"}
+COMMANDS = {name: f"modules.commands.{name}" for name in ("convert", "merge", "score", "serve", "txt2img", "upscale")}
 
 
 def main(argv: list[str]) -> int:

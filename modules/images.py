@@ -13,8 +13,8 @@ from modules import events
 from modules.extend import host, save_picture
 from modules.imaging import grid as _grid
 from modules.imaging import legend, metadata, reading, resize, saving
-from modules.imaging.files import SaveError
 from modules.imaging.filenames import sanitize_filename_part as _sanitize
+from modules.imaging.files import SaveError
 from modules.imaging.legend import GridAnnotation as GridAnnotation
 from modules.imaging.tiles import Grid as Grid
 from modules.imaging.tiles import combine_grid as combine_grid
@@ -73,7 +73,8 @@ def resize_image(resize_mode: int, im: Image.Image, width: int, height: int, ups
     if name and name != "None":
 
         def upscale(image: Image.Image, factor: float) -> Image.Image:
-            return host.current().upscale(image, factor, name)
+            found = next((entry for entry in host.current().upscalers() if entry.name == name), None)
+            return image if found is None else found.scaler.upscale(image, factor, found.data_path)
 
     return resize.resize_image(resize_mode, im, width, height, upscale)
 

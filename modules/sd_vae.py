@@ -9,7 +9,7 @@ from modules.extend import host
 
 def __getattr__(name: str) -> Any:
     if name == "vae_dict":
-        return host.current().vae_files()
+        return {name: str(path) for name, path in host.current().engine.vaes.files.items()}
     if name == "vae_path":
         return str(host.current().engine.paths.models / "VAE")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

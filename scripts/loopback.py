@@ -49,7 +49,7 @@ class Script(scripts.Script):
         }
         p.batch_size = p.n_iter = 1
         start = Start(p)
-        shown, history, first, last = [], [], None, None
+        shown, first, last = [], None, None
         state.job_count = loops * count
         for iteration in range(count):
             start.restore(p)
@@ -68,7 +68,6 @@ class Script(scripts.Script):
                 p.inpainting_fill = 1  # what was drawn is where the next loop begins
                 p.seed = processed.seed + 1
                 p.denoising_strength = strength(start.strength, final_denoising_strength, denoising_curve, loop + 1, loops)
-                history.append(last)
                 if count == 1:
                     shown.append(last)
             if count > 1 and last is not None:
@@ -76,15 +75,15 @@ class Script(scripts.Script):
                 p.init_images, p.inpainting_fill = start.images, start.fill
             if state.interrupted or state.stopping_generation:
                 break
-        return self.finished(p, first, shown, history)
+        return self.finished(p, first, shown)
 
-    def finished(self, p, first, shown, history):
+    def finished(self, p, first, shown):
         """The pictures, with a grid in one row before them if there are several."""
         if first is None:
             return Processed(p, [], p.seed, "")
         infotext = first.infotexts[0]
-        if len(history) > 1:
-            grid = images.image_grid(history, rows=1)
+        if len(shown) > 1:
+            grid = images.image_grid(shown, rows=1)
             if opts.grid_save:
                 how = {"info": infotext, "short_filename": not opts.grid_extended_filename, "grid": True, "p": p}
                 how |= {"extension": opts.grid_format, "seed": first.seed, "prompt": first.prompt}

@@ -41,7 +41,7 @@ class ScriptPostprocessingUpscale(ScriptPostprocessing):
 
         from modules.extend.host import current as host
 
-        names = host().engine.upscalers.names()
+        names = host().engine.enhancers.upscalers.names()
         with switched_group("Upscale", "extras_upscale", True) as enabled:
             with gr.Row():
                 upscaler_1 = gr.Dropdown(names, value=names[0], label="Upscaler 1", elem_id="extras_upscaler_1")
@@ -108,7 +108,7 @@ class ScriptPostprocessingUpscaleSimple(ScriptPostprocessing):
 
         from modules.extend.host import current as host
 
-        names = host().engine.upscalers.names()
+        names = host().engine.enhancers.upscalers.names()
         with gr.Row():
             name = gr.Dropdown(names, value=names[0], label="Upscaler")
             by = gr.Slider(1, 8, 2, step=0.05, label="Upscale by")

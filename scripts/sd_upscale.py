@@ -23,7 +23,7 @@ class Script(scripts.Script):
     def ui(self, is_img2img):
         import gradio as gr
 
-        names = [upscaler.name for upscaler in shared.sd_upscalers]
+        names = [upscaler.name for upscaler in shared.sd_upscalers] or ["None"]
         note = "Will upscale the image by the selected scale factor; use width and height sliders to set tile size"
         info = gr.HTML(f'<p style="margin-bottom:0.75em">{note}</p>')
         overlap = gr.Slider(minimum=0, maximum=256, step=16, label="Tile overlap", value=64, elem_id=self.elem_id("overlap"))
@@ -38,7 +38,7 @@ class Script(scripts.Script):
         p.extra_generation_params = {**p.extra_generation_params, "SD upscale overlap": overlap, "SD upscale upscaler": upscaler.name}
         image = images.flatten(p.init_images[0], opts.img2img_background_color)
         if upscaler.name != "None":
-            image = shared.upscale(image, scale_factor, upscaler.name)
+            image = upscaler.scaler.upscale(image, scale_factor, upscaler.data_path)
         grid = images.split_grid(image, tile_w=p.width, tile_h=p.height, overlap=overlap)
         batch_size, count, seed = p.batch_size, p.n_iter, p.seed
         tiles = sum(len(row) for _, _, row in grid.tiles)
@@ -70,7 +70,7 @@ class Script(scripts.Script):
             first = first or processed
             p.seed = processed.seed + 1
             done += processed.images
-        for entry, tile in zip(places, done):
+        for entry, tile in zip(places, done, strict=False):
             entry[2] = tile
         for entry in places[len(done) :]:
             entry[2] = Image.new("RGB", (p.width, p.height))

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from modules.adapters import tags
+from modules.adapters.active_hypernetworks import HypernetworkLoader
+from modules.adapters.active_loras import LoraLoader, remarks
 from modules.adapters.embeddings import EmbeddingFiles, ModelEmbeddings
-from modules.adapters.errors import BadArgument
-from modules.adapters.files import hypernetwork_files, modified
+from modules.adapters.files import hypernetwork_files
 from modules.adapters.lora_files import LoraFiles
 from modules.prompt.extra_networks import ExtraNetworkParams, ExtraNetworks
-from modules.weights.errors import WeightsError
 
 if TYPE_CHECKING:
-    from modules.adapters.hypernetworks import Attached, Hypernetwork
-    from modules.adapters.network import Network
-    from modules.adapters.patcher import Merged, Patcher, Wanted
+    from modules.adapters.hypernetworks import Attached
+    from modules.adapters.patcher import Patcher
     from modules.adapters.textual_inversion import Embedding
 
 log = logging.getLogger(__name__)
@@ -72,23 +71,24 @@ class Networks:
         self.folders = folders
         self.loras = LoraFiles(folders.loras, cache, hashing=hashing)
         self.embeddings = EmbeddingFiles(folders.embeddings, cache, hashing=hashing)
+        self._loras = LoraLoader(self.loras)
+        self._hypernetworks = HypernetworkLoader()
         self._patchers: WeakKeyDictionary[Any, Patcher] = WeakKeyDictionary()
         self._attached: WeakKeyDictionary[Any, Attached] = WeakKeyDictionary()
         self._bundled: WeakKeyDictionary[Any, list[Embedding]] = WeakKeyDictionary()
-        self._loaded: dict[Path, Network] = {}
-        self._loaded_hypernetworks: dict[Path, tuple[tuple[int, int], Hypernetwork]] = {}
-        self._embeddings_of: WeakKeyDictionary[Any, tuple[list[int], ModelEmbeddings]] = WeakKeyDictionary()
+        self._understood: WeakKeyDictionary[Any, tuple[list[int], ModelEmbeddings]] = WeakKeyDictionary()
         self._used: set[int] = set()
+        """Ids of the patchers that this job has used."""
 
     def hypernetwork_files(self) -> dict[str, Path]:
         """Hypernetwork files by name."""
         return hypernetwork_files(self.folders.hypernetworks)
 
     def activate(self, model: Any, wanted: ExtraNetworks, settings: Any) -> Active:
-        """Put exactly the wanted networks on a model (an object with `.checkpoint`); others that were on it go.
+        """Put exactly the wanted networks on a model (an object with `.checkpoint` and `.device`); others that were on it go.
 
         A network that is missing or does not fit is left out and commented on; the job goes on. Raises nothing but
-        what running out of memory raises, and then the model is as it was before any network.
+        what running out of memory raises, and then no model has any network.
         """
         active = Active()
         for kind in wanted.keys() - set(KNOWN_KINDS):
@@ -103,11 +103,11 @@ class Networks:
 
     def deactivate(self) -> None:
         """Take all networks off all models. What the last pass had stays prepared in memory, if there is room for it."""
-        for attached in self._attached.values():
+        for attached in list(self._attached.values()):
             attached.detach()
         self._attached.clear()
         self._bundled.clear()
-        for patcher in self._patchers.values():
+        for patcher in list(self._patchers.values()):
             patcher.restore()
             if id(patcher) in self._used:
                 patcher.keep_latest()
@@ -117,21 +117,19 @@ class Networks:
 
     def release(self) -> None:
         """Forget what is only kept for speed: for whoever has run out of memory."""
-        for patcher in self._patchers.values():
+        for patcher in list(self._patchers.values()):
             patcher.forget_unused()
         if not self._used:
-            self._loaded.clear()
-            self._loaded_hypernetworks.clear()
+            self._loras.forget()
+            self._hypernetworks.forget()
 
     def embeddings_for(self, model: Any) -> ModelEmbeddings:
         """The textual inversions that a model understands now."""
-        bundled = self._bundled.get(model, [])
-        files = self.embeddings.all()
+        files, bundled = self.embeddings.all(), self._bundled.get(model, [])
         key = [id(embedding) for embedding in (*files, *bundled)]
-        known = self._embeddings_of.get(model)
+        known = self._understood.get(model)
         if known is None or known[0] != key:
-            known = key, ModelEmbeddings(files, model.checkpoint, bundled)
-            self._embeddings_of[model] = known
+            known = self._understood[model] = key, ModelEmbeddings(files, model.checkpoint, bundled)
         return known[1]
 
     def embedding_hash(self, embedding: Embedding, settings: Any) -> str | None:
@@ -143,72 +141,31 @@ class Networks:
     def _activate_loras(self, model: Any, params: list[ExtraNetworkParams], settings: Any, active: Active) -> None:
         extra = str(settings.sd_lora)
         if extra != "None" and self.loras.available(extra):
-            params = self._with_default("lora", extra, params, settings, active)
-        wanted, mentioned = self._wanted(params, settings, active)
-        patcher = self._patcher(model) if wanted else self._patchers.get(model)
-        if patcher is not None:
-            merged = patcher.apply(wanted)
-            if wanted:
-                self._used.add(id(patcher))
-                active.comments += _remarks(wanted, merged)
-        self._bundled[model] = list(_bundled(wanted, mentioned))
-        self._trim(wanted, int(settings.lora_in_memory_limit))
+            params = _with_default("lora", extra, params, settings, active)
+        if not params and model not in self._patchers:
+            return
+        wanted = self._loras.wanted(params, settings)
+        merged = self._patcher(model).apply(wanted.networks, whole_products=not settings.lora_half_products_as_recorded)
+        if wanted.networks:
+            self._used.add(id(self._patchers[model]))
+        self._bundled[model] = list(wanted.bundled())
+        active.comments += [*wanted.comments, *remarks(wanted, merged)]
         if settings.lora_add_hashes_to_infotext:
-            active.lora_hashes = _hashes(wanted, mentioned)
+            active.lora_hashes = wanted.hashes()
 
-    def _with_default(
-        self, kind: str, name: str, params: list[ExtraNetworkParams], settings: Any, active: Active
-    ) -> list[ExtraNetworkParams]:
-        """The tags with the one that a setting adds, unless the prompt has it."""
-        if any(item.items[0] == name for item in params):
-            return params
-        strength = settings.extra_networks_default_multiplier
-        active.prompt_tags += f"<{kind}:{name}:{strength}>"
-        return [*params, ExtraNetworkParams([name, str(strength)])]
+    def _activate_hypernetworks(self, model: Any, params: list[ExtraNetworkParams], settings: Any, active: Active) -> None:
+        if model in self._attached:
+            self._attached.pop(model).detach()
+        extra = str(settings.sd_hypernetwork)
+        files = self.hypernetwork_files() if params or extra != "None" else {}
+        if extra in files:
+            params = _with_default(tags.HYPERNETWORK_KIND, extra, params, settings, active)
+        wanted = self._hypernetworks.wanted(params, files, model.device)
+        active.comments += wanted.comments
+        if wanted.networks:
+            from modules.adapters.hypernetworks import Attached
 
-    def _wanted(self, params: list[ExtraNetworkParams], settings: Any, active: Active) -> tuple[list[Wanted], list[str]]:
-        """The networks to merge, in order, and the names by which the prompt knows them."""
-        from modules.adapters.patcher import Wanted
-
-        found: list[tuple[tags.LoraTag, Network]] = []
-        missing: list[str] = []
-        for item in params:
-            try:
-                tag = tags.LoraTag.of(item)
-                network = self._network(tag.name)
-            except (BadArgument, WeightsError) as error:
-                active.comments.append(str(error))
-                continue
-            if network is None:
-                missing.append(tag.name)
-            else:
-                found.append((tag, network))
-        if missing:
-            _report_missing(missing, settings, active)
-        # A1111: a network named twice is merged twice, both times at the strength named last
-        last = {network.file.filename: tag for tag, network in found}
-        strengths = [(last[network.file.filename], network) for _, network in found]
-        return [Wanted(network, tag.te, tag.unet, tag.dyn) for tag, network in strengths], [tag.name for tag, _ in found]
-
-    def _network(self, name: str) -> Network | None:
-        """The network of a name, read unless it is in memory; None for a name no file has. Raises a WeightsError."""
-        file = self.loras.find(name)
-        if file is None:
-            return None
-        stamp, known = modified(file.filename), self._loaded.pop(file.filename, None)
-        if known is None or known.stamp != stamp:
-            from modules.adapters.network import load_network
-
-            known = load_network(file, stamp)
-        self._loaded[file.filename] = known
-        return known
-
-    def _trim(self, wanted: Iterable[Wanted], limit: int) -> None:
-        """Keep in memory what is wanted and, of the rest, what fits the limit, the latest first."""
-        needed = {item.network.file.filename for item in wanted}
-        rest = [path for path in self._loaded if path not in needed]
-        for path in rest[: max(len(self._loaded) - max(limit, len(needed)), 0)]:
-            del self._loaded[path]
+            self._attached[model] = Attached(model.checkpoint.unet, wanted.networks)
 
     def _patcher(self, model: Any) -> Patcher:
         from modules.adapters.patcher import Patcher
@@ -220,80 +177,11 @@ class Networks:
             known = self._patchers[model] = Patcher(model.checkpoint)
         return known
 
-    def _activate_hypernetworks(self, model: Any, params: list[ExtraNetworkParams], settings: Any, active: Active) -> None:
-        files = self.hypernetwork_files() if params or str(settings.sd_hypernetwork) != "None" else {}
-        extra = str(settings.sd_hypernetwork)
-        if extra != "None" and extra in files:
-            params = self._with_default(tags.HYPERNETWORK_KIND, extra, params, settings, active)
-        if model in self._attached:
-            self._attached.pop(model).detach()
-        wanted = self._hypernetworks(model, params, files, active)
-        if wanted:
-            from modules.adapters.hypernetworks import Attached
 
-            self._attached[model] = Attached(model.checkpoint.unet, wanted)
-
-    def _hypernetworks(
-        self, model: Any, params: list[ExtraNetworkParams], files: Mapping[str, Path], active: Active
-    ) -> list[tuple[Hypernetwork, float]]:
-        found: list[tuple[Hypernetwork, float]] = []
-        missing: list[str] = []
-        for item in params:
-            try:
-                tag = tags.HypernetTag.of(item)
-                if tag.name in files:
-                    found.append((self._hypernetwork(files[tag.name], model), tag.strength))
-                else:
-                    missing.append(tag.name)
-            except (BadArgument, WeightsError) as error:
-                active.comments.append(str(error))
-        if missing:
-            active.comments.append(f"Hypernetwork not found: {', '.join(missing)}")
-        needed = {hypernetwork.filename for hypernetwork, _ in found}
-        self._loaded_hypernetworks = {path: entry for path, entry in self._loaded_hypernetworks.items() if path in needed}
-        return found
-
-    def _hypernetwork(self, path: Path, model: Any) -> Hypernetwork:
-        from modules.adapters.hypernetworks import load_hypernetwork
-
-        stamp, known = modified(path), self._loaded_hypernetworks.get(path)
-        if known is None or known[0] != stamp:
-            known = stamp, load_hypernetwork(path, device=model.device)
-            self._loaded_hypernetworks[path] = known
-        return known[1]
-
-
-def _report_missing(missing: list[str], settings: Any, active: Active) -> None:
-    message = f"Lora not found: {', '.join(missing)}"
-    active.comments.append(message)
-    if settings.lora_not_found_warning_console:
-        log.warning("%s", message)
-
-
-def _remarks(wanted: list[Wanted], merged: Merged) -> Iterable[str]:
-    """What went wrong with networks that were found."""
-    if failed := {name: count for name, count in merged.failed.items() if count}:
-        yield "Networks with errors: " + ", ".join(f"{name} ({count})" for name, count in failed.items())
-    for item in wanted:
-        name = item.network.file.name
-        if item.network.layers and not merged.used[name] and not merged.failed[name]:
-            made_for = item.network.file.made_for
-            yield f"Lora {name} changes nothing: it has no layer of this model" + (f", it was made for {made_for}" if made_for else "")
-
-
-def _bundled(wanted: list[Wanted], mentioned: list[str]) -> Iterable[Embedding]:
-    """The embeddings that networks bring along."""
-    from dataclasses import replace
-
-    for item, name in zip(wanted, mentioned, strict=True):
-        for embedding in item.network.embeddings.values():
-            yield embedding if embedding.bundled_in == name else replace(embedding, bundled_in=name)
-
-
-def _hashes(wanted: list[Wanted], mentioned: list[str]) -> dict[str, str]:
-    found = {}
-    for item, name in zip(wanted, mentioned, strict=True):
-        clean, digest = name.replace(":", "").replace(",", ""), item.network.file.shorthash
-        if clean and digest:
-            found[clean] = digest
-    return found
+def _with_default(kind: str, name: str, params: list[ExtraNetworkParams], settings: Any, active: Active) -> list[ExtraNetworkParams]:
+    """The tags with the one that a setting adds, unless the prompt has it."""
+    if any(item.items[0] == name for item in params):
+        return params
+    strength = settings.extra_networks_default_multiplier
+    active.prompt_tags += f"<{kind}:{name}:{strength}>"
+    return [*params, ExtraNetworkParams([name, str(strength)])]

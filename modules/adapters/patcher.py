@@ -89,29 +89,32 @@ class Patcher:
     def is_active(self) -> bool:
         return bool(self._base)
 
-    def apply(self, wanted: Iterable[Wanted]) -> Merged:
-        """Put exactly these networks on the model, in this order; what the last ones changed is undone first."""
+    def apply(self, wanted: Iterable[Wanted], *, whole_products: bool = True) -> Merged:
+        """Put exactly these networks on the model, in this order; what the last ones changed is undone first.
+
+        Without `whole_products` layers that need a product of half-precision matrices are left out on a processor.
+        """
         wanted = tuple(wanted)
-        key = tuple(item.key for item in wanted)
+        key = (whole_products, *(item.key for item in wanted))
         if not wanted:
             self.restore()
             return Merged({}, {}, {})
         if key == self._active and key in self._kept:
             return self._kept[key]
         self.restore()
-        merged = self._kept.pop(key, None) or self._merge(wanted)
+        merged = self._kept.pop(key, None) or self._merge(wanted, whole_products)
         self._keep(key, merged)
         for slot in merged.changed:
             self._base[slot] = getattr(*slot)
         self._active = key
         for (module, name), parameter in merged.changed.items():
-            _put(module, name, _like(parameter, self._base[module, name]))
+            _put(module, name, _beside(parameter, self._base[module, name]))
         return merged
 
     def restore(self) -> None:
         """Give every changed parameter its base value back; may be called at any time, also twice."""
         for (module, name), base in self._base.items():
-            _put(module, name, _like(base, getattr(module, name)))
+            _put(module, name, _beside(base, getattr(module, name)))
         self._base, self._active = {}, ()
 
     def keep_latest(self) -> None:
@@ -136,8 +139,8 @@ class Patcher:
 
     @torch.inference_mode(False)
     @torch.no_grad()
-    def _merge(self, wanted: tuple[Wanted, ...]) -> Merged:
-        changes = _Changes()
+    def _merge(self, wanted: tuple[Wanted, ...], whole_products: bool) -> Merged:
+        changes = _Changes(whole_products)
         failed, used = dict.fromkeys(names(wanted), 0), dict.fromkeys(names(wanted), 0)
         for item in wanted:
             name = item.network.file.name
@@ -167,7 +170,8 @@ class Patcher:
 class _Changes:
     """Changed weights while they are computed, one network after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole_products: bool) -> None:
+        self.whole_products = whole_products
         self._values: dict[Slot, Tensor] = {}
 
     def add(self, place: Place, layer: Layer, strength: float, dyn: int | None) -> None:
@@ -177,6 +181,8 @@ class _Changes:
         slot, bias_slot = (place.module, place.weight), (place.module, place.bias)
         weight = self._weight(place)
         part = weight[place.rows]
+        if not self.whole_products and part.device.type == "cpu" and _is_half(layer):
+            raise LayerMismatch("products of half-precision matrices are switched off")
         try:
             delta = layer.delta(part.float() if part.is_floating_point() else part, strength, dyn)
         except RuntimeError as error:
@@ -202,7 +208,7 @@ class _Changes:
         for (module, name), value in self._values.items():
             base = getattr(module, name)
             if base is not None:
-                value = torch.empty_like(base.data).copy_(value)
+                value = torch.empty_beside(base.data).copy_(value)
             changed[module, name] = nn.Parameter(value, requires_grad=False)
         return changed
 
@@ -228,6 +234,11 @@ class _Changes:
         return whole
 
 
+def _is_half(layer: Layer) -> bool:
+    """Whether a kind multiplies matrices that its file has in half precision.  # A1111: its torch could not on a processor"""
+    return any(layer.tensors[name].dtype == torch.float16 for name in layer.multiplied())
+
+
 def names(wanted: Iterable[Wanted]) -> list[str]:
     """The names of networks, in order."""
     return [item.network.file.name for item in wanted]
@@ -238,8 +249,9 @@ def _put(module: nn.Module, name: str, value: nn.Parameter | None) -> None:
     module._parameters[name] = value
 
 
-def _like(parameter: nn.Parameter | None, current: Tensor | None) -> nn.Parameter | None:
-    """The parameter, on the device where the one it takes the place of is now (a network may have been moved meanwhile)."""
-    if parameter is None or current is None or parameter.device == current.device or current.device.type == "meta":
-        return parameter
-    return nn.Parameter(parameter.data.to(current.device), requires_grad=False)
+def _beside(parameter: nn.Parameter | None, current: Tensor | None) -> nn.Parameter | None:
+    """The same parameter, its values on the device where those are whose place it takes (a network may have been moved meanwhile)."""
+    if parameter is not None and current is not None and parameter.device != current.device:
+        with torch.inference_mode(parameter.is_inference()):
+            parameter.data = parameter.data.to(current.device)
+    return parameter

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from modules.adapters.errors import BadArgument
 from modules.prompt.extra_networks import ExtraNetworkParams, ExtraNetworks
@@ -50,12 +49,6 @@ class HypernetTag:
 def tags_of(wanted: ExtraNetworks, kinds: Sequence[str]) -> list[ExtraNetworkParams]:
     """The tags of several kinds that mean the same: kind by kind in order of first appearance, as the prompt has them within a kind."""
     return [params for kind, found in wanted.items() if kind in kinds for params in found]
-
-
-def default_tag(kind: str, name: str, settings: Any) -> ExtraNetworkParams:
-    """The tag that a setting adds to every prompt."""
-    del kind
-    return ExtraNetworkParams([name, str(settings.extra_networks_default_multiplier)])
 
 
 def _argument(params: ExtraNetworkParams, name: str, position: int) -> str | None:

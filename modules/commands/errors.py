@@ -14,6 +14,7 @@ USER_ERRORS = {
     "ListenError",
     "AuthFlagError",
     "JobCancelled",
+    "EnhanceError",
 }
 """By name, so that telling them apart imports none of the rooms they come from."""
 

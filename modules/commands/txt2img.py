@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
     engine = Engine(flags)
     if args.model:
         engine.options.set("sd_model_checkpoint", engine.checkpoints.get(args.model).title)
-    job = engine.submit(_request(args, engine))
+    job = engine.submit(_request(args, engine), source="command")
     follow(job, quiet=args.quiet)
     result = job.wait()
     for index, (image, infotext) in enumerate(zip(result.images, result.infotexts, strict=True)):

@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.engine.bodies import body_of
 from modules.engine.checkpoints import CheckpointNotFound, CheckpointRegistry, native_size
+from modules.engine.enhancers import Enhancers
 from modules.engine.jobs import Job, new_task_id
 from modules.engine.models import ModelManager
 from modules.engine.network_files import networks_of
-from modules.engine.paths import Paths
+from modules.engine.paths import PROGRAM, Paths
 from modules.engine.pickles import follow_settings
 from modules.engine.queue import JobQueue
 from modules.engine.records import Records
@@ -28,6 +30,7 @@ from modules.pipeline.processing import fix_seed
 from modules.settings.store import Freeze, Options
 
 if TYPE_CHECKING:
+    from modules.adapters.embeddings import ModelEmbeddings
     from modules.engine.journal import Journal
     from modules.pipeline.processed import Processed
     from modules.pipeline.processing import StableDiffusionProcessing
@@ -59,6 +62,7 @@ class Engine:
         self.vaes = VaeRegistry(self.paths, flags)
         self.models = ModelManager(flags, self.paths, self.checkpoints, self.vaes, self.options)
         self.networks = networks_of(flags, self.paths)
+        self.enhancers = Enhancers(flags, self.paths, self.options, self.models)
         self.records = Records(self.paths.data)
         self.queue = JobQueue(self.records)
         self.webhooks = Webhooks(self.queue, self.options)
@@ -66,6 +70,8 @@ class Engine:
         """Makes the request of a kind of job from its body; filled by the surfaces that know the bodies."""
         self.executors: dict[str, Callable[[Any, Any], Any]] = {}
         """Runs the requests of a kind, (request, runtime) -> result; kinds that are not here make pictures with the pipeline."""
+        self.scripts: Any = None
+        """The scripts of the program, once there are any: `attach(request)` gives a request its own."""
         self._starting = threading.Lock()
         self._unload_next = threading.Event()
         self._worker: threading.Thread | None = None
@@ -141,6 +147,16 @@ class Engine:
         if (job := self.current) is not None:
             job.progress.stop_generating()
 
+    def embeddings(self) -> ModelEmbeddings:
+        """The textual inversions that the model in use understands; where none could be loaded yet, all there are."""
+        from modules.adapters.embeddings import ModelEmbeddings
+
+        model = self.models.loaded
+        if model is None:
+            self._load_quietly()
+            model = self.models.loaded
+        return self.networks.embeddings_for(model) if model is not None else ModelEmbeddings(self.networks.embeddings.all(), None)
+
     def default_size(self, checkpoint: str | None = None) -> tuple[int, int]:
         """Width and height that a checkpoint (default: the selected one) was made for, from its metadata; 512 if unsaid."""
         try:
@@ -179,7 +195,7 @@ class Engine:
     def _stop_for_good(self, job: Job) -> None:
         if self.records.durable and job.number and job.source != "command":
             job.progress.suspend()
-            job.put_off()
+            job.wake()
         else:
             job.progress.interrupt()
 
@@ -198,10 +214,17 @@ class Engine:
     def _work(self) -> None:
         while (job := self.queue.take()) is not None:
             run_job(self, job)
-            self.models.end_job()
+            self.models.end_job(failed=job.state == "failed")
             if self._unload_next.is_set():
                 self._unload_next.clear()
                 self.models.unload()
+
+    @cached_property
+    def approximations(self) -> Any:
+        """TAESD and the decoders of previews, in the user's models folder and in the program's own."""
+        from modules.pipeline.approximations import Approximations
+
+        return Approximations(dict.fromkeys((self.paths.models, PROGRAM / "models")))
 
     def runtime(self, job: Job, journal: Journal, options: Options) -> Any:
         """What the pipeline needs of the engine to run one job."""
@@ -220,5 +243,8 @@ class Engine:
             styles_files=list(getattr(self.flags, "styles_file", None) or []),
             unix_filenames=getattr(self.flags, "unix_filenames_sanitization", False),
             journal=journal,
+            memory=self.models.memory,
+            approximations=self.approximations,
             networks=self.networks,
+            **self.enhancers.for_job(job.progress),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.enhance.faces import FaceRestorers
 from modules.enhance.upscalers import Upscalers
+from modules.pipeline.state import Suspended
 
 if TYPE_CHECKING:
     import torch
@@ -60,9 +61,11 @@ class Enhancers:
 
 
 def watch_of(state: JobState) -> Callable[[int, int], bool]:
-    """A watch that shows the tiles done and stops with the job."""
+    """A watch that shows the tiles done and stops with the job. It raises Suspended when the job is to be left and begun anew."""
 
     def watch(done: int, total: int) -> bool:
+        if state.suspended:
+            raise Suspended
         state.textinfo = f"Upscaling: tile {done} of {total}" if total > 1 and done < total else None
         return not (state.interrupted or state.skipped)
 

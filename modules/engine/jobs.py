@@ -108,13 +108,17 @@ class Job:
 
     def finish(self, state: State, *, result: Processed | None = None, error: BaseException | None = None) -> None:
         """Record how the job ended and wake everyone who waits."""
+        self.settle(state, result=result, error=error)
+        self.wake()
+
+    def settle(self, state: State, *, result: Processed | None = None, error: BaseException | None = None) -> None:
+        """Record how the job ended; nobody hears of it before `wake`."""
         self.state, self.result, self.error = state, result, error
         self.finished_at = time.time()
         self.request, self.original = self.original or self.request, None
-        self._finished.set()
 
-    def put_off(self) -> None:
-        """Wake everyone who waits although the job is not over: the program ends."""
+    def wake(self) -> None:
+        """Wake everyone who waits: the job is over, or the program ends."""
         self._finished.set()
 
     def reopen(self) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from modules.engine.vaes import VaeRegistry
 
 if TYPE_CHECKING:
     from modules.engine.checkpoints import CheckpointInfo, CheckpointRegistry
+    from modules.pipeline.memory import MemoryPolicy
     from modules.pipeline.model import DiffusionModel
     from modules.settings.store import Options
 
@@ -88,10 +90,12 @@ class ModelManager:
             key = next((key for key, known in self._models.items() if known is model), None)
             self._take(key or (str(model.checkpoint.path), _modified(model.checkpoint.path)), model)
 
-    def end_job(self) -> None:
-        """Let go of the models that only the last job needed."""
+    def end_job(self, *, failed: bool = False) -> None:
+        """Let go of the models that only the last job needed, and of memory that is held without need."""
         with self._lock:
             self._trim(self._limit())
+        if failed or (self._compute is not None and self._compute.device.type != "cpu"):
+            _release()
 
     def unload(self) -> None:
         """Take every model off the graphics card; the next job, or `reload`, brings back the one it needs."""
@@ -155,7 +159,7 @@ class ModelManager:
         self._make_room(info)
         checkpoint = load_checkpoint(
             info.filename,
-            device=compute.device,
+            device="cpu" if self._may_offload else compute.device,
             dtype=compute.unet,
             vae_dtype=compute.vae,
             text_dtype=compute.text,
@@ -163,9 +167,38 @@ class ModelManager:
             companions=self._paths.models / COMPANIONS,
         )
         model = DiffusionModel(checkpoint, compute.device, name=info.model_name, shorthash=info.shorthash)
+        self._place_new(model)
         log.info("loaded %s (%s) in %.1f s", info.title, checkpoint.spec.family, time.perf_counter() - start)
         events.fire("model_loaded", model)
         return model
+
+    @cached_property
+    def memory(self) -> MemoryPolicy:
+        """What the command line says about memory."""
+        from modules.pipeline.memory import MemoryPolicy
+
+        return MemoryPolicy.from_flags(self._flags)
+
+    @cached_property
+    def _offloader(self) -> Any:
+        """Lets the networks of all models take turns on the device."""
+        from modules.nets.offload import Offloader, Place
+
+        return Offloader(Place(self.compute.device))
+
+    @property
+    def _may_offload(self) -> bool:
+        return self.compute.device.type != "cpu" and (self.memory.offload is not None or self.memory.offload_sdxl)
+
+    def _place_new(self, model: DiffusionModel) -> None:
+        """Put a model that was just read on its device, or in the hands of the offloader where the command line wants that."""
+        from modules.pipeline.offloading import Offloading
+
+        level = self.memory.offload_level(model)
+        if level is not None:
+            model.offloading = Offloading(model, self._offloader, level)
+        elif self._may_offload:
+            model.move(model.device)
 
     def _make_room(self, info: CheckpointInfo) -> None:
         """Before a load: the card is for the new model alone, and where memory is short too, the oldest models go."""

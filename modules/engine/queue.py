@@ -57,11 +57,12 @@ class JobQueue:
         if len(self.line) >= MOST_WAITING:
             raise QueueFull(f"{MOST_WAITING} jobs wait already; try again when some of them are done")
         with self._lock:
-            self.records.add(job)
+            job.position = self.line.next_position()
+            event = self.records.event(job, job.state, {"source": job.source})
+            self.records.add(job, event)
             self._jobs[job.id] = job
-            self._tell(job, job.state, {"source": job.source})
-            self.line.put(job)
-        self.records.reorder([job])
+            self.line.put(job, job.position)
+            self._tell(job, event)
 
     def find(self, job_id: str) -> Job | None:
         """A job by its id: the latest where several had the same."""
@@ -173,9 +174,10 @@ class JobQueue:
         with self._lock:
             if self.current is job:
                 self.current = None
-            job.finish(state, result=result, error=error)
+            job.settle(state, result=result, error=error)
             self._changed(job)
             self._remember(job)
+            job.wake()
 
     def _close_journal(self, job: Job, *, over: bool) -> None:
         journal, job.journal = job.journal, None
@@ -189,8 +191,13 @@ class JobQueue:
         """Take over what an earlier run of the program left; after a crash `paused` holds it back. Returns how many jobs wait."""
         jobs = self.records.unfinished()
         crashed = any(job.state == "running" for job in jobs)
-        for job in jobs:
-            self._restore_one(job, hold=crashed and paused)
+        with self._lock:
+            changes = [(job, self._restored(job, hold=crashed and paused)) for job in jobs]
+            self.records.changed(changes)
+            for job, event in changes:
+                if job.state not in OVER:
+                    self.line.put(job, job.position)
+                self._tell(job, event)
         self.records.prune(keep)
         return len(jobs)
 
@@ -199,23 +206,21 @@ class JobQueue:
         self.line.close()
         for job in self.line:
             if self.records.durable and job.number and job.source != "command":
-                job.put_off()
+                job.wake()
             elif self.line.remove(job):
                 self.end(job, "cancelled")
 
-    def _restore_one(self, job: Job, *, hold: bool) -> None:
-        with self._lock:
-            if job.source == "command":
-                self.end(job, "cancelled")
-                return
-            crashed = job.state == "running"
-            if hold or (crashed and job.attempts >= MOST_CRASHES):
-                job.state = "paused"
-            elif crashed:
-                job.state = "queued"
-            self._jobs[job.id] = job
-            self.line.put(job, job.position)
-            self._changed(job, {"restored": True, "crashed": crashed})
+    def _restored(self, job: Job, *, hold: bool) -> Event:
+        crashed = job.state == "running"
+        if job.source == "command":
+            job.settle("cancelled")
+            job.wake()
+        elif hold or (crashed and job.attempts >= MOST_CRASHES):
+            job.state = "paused"
+        elif crashed:
+            job.state = "queued"
+        self._jobs[job.id] = job
+        return self.records.event(job, job.state, {"restored": True, "crashed": crashed})
 
     def _stop(self, job: Job, wanted: Any) -> None:
         job.wanted = wanted
@@ -228,14 +233,14 @@ class JobQueue:
             raise JobStateError(f"job {job.id} is {job.state}; only a job that waits has a place in the queue") from None
 
     def _changed(self, job: Job, data: dict[str, Any] | None = None) -> None:
-        self.records.changed(job)
         told = dict(data or {})
         if job.error is not None:
             told |= {"error": type(job.error).__name__, "message": str(job.error)}
-        self._tell(job, job.state, told)
+        event = self.records.event(job, job.state, told)
+        self.records.changed([(job, event)])
+        self._tell(job, event)
 
-    def _tell(self, job: Job, name: str, data: dict[str, Any]) -> None:
-        event = self.records.event(job, name, data)
+    def _tell(self, job: Job, event: Event) -> None:
         for listener in list(self._listeners):
             try:
                 listener(job, event)
@@ -245,7 +250,9 @@ class JobQueue:
     def report(self, job: Job, name: str, data: dict[str, Any]) -> None:
         """Something worth telling happened to a job that runs."""
         with self._lock:
-            self._tell(job, name, data)
+            event = self.records.event(job, name, data)
+            self.records.told(job, event)
+            self._tell(job, event)
 
     def _remember(self, job: Job) -> None:
         """Keep memory flat: few results, few jobs."""

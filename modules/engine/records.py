@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -65,33 +65,34 @@ class Records:
         """Whether what is written here is there after a restart."""
         return self.store.database.durable
 
-    def add(self, job: Job) -> None:
-        """Write a new job down, with its request."""
+    def add(self, job: Job, event: Event) -> None:
+        """Write a new job down, with its request and its first event."""
         from modules.engine.store.jobs import JobRow
 
         columns = {name: getattr(job, name) for name in COLUMNS}
         row = JobRow(job.id, job.kind, source=job.source, parent=job.parent, created=job.created, session=self.session.id, **columns)
-        job.number = self.safely(lambda: self.store.add(row, job.body), 0)
+        job.number = self.safely(lambda: self.store.add(row, job.body, event), 0)
 
-    def changed(self, job: Job) -> None:
-        """Write down where a job stands."""
+    def changed(self, changes: Sequence[tuple[Job, Event | None]]) -> None:
+        """Write down where jobs stand, and what happened to them."""
+        rows = [(job.number, _columns(job), event) for job, event in changes if job.number]
+        if rows:
+            self.safely(lambda: self.store.change(rows), None)
+
+    def told(self, job: Job, event: Event) -> None:
+        """Write down what happened to a job that stands as it stood."""
         if job.number:
-            columns = {name: getattr(job, name) for name in COLUMNS}
-            error = None if job.error is None else {"kind": type(job.error).__name__, "message": str(job.error)}
-            self.safely(lambda: self.store.change(job.number, error=error, result=job.stored, finished=job.finished_at, **columns), None)
+            self.safely(lambda: self.store.change([(job.number, {}, event)]), None)
 
     def reorder(self, jobs: list[Job]) -> None:
         order = [(job.number, job.priority, job.position) for job in jobs if job.number]
         self.safely(lambda: self.store.reorder(order), None)
 
     def event(self, job: Job, name: str, data: Mapping[str, Any]) -> Event:
-        """Append an event to a job, in memory and, as far as possible, on the disk."""
+        """The next event of a job, which is then one of its events."""
         from modules.engine.store.jobs import Event
 
-        number = job.events[-1].number + 1 if job.events else 1
-        event = Event(number, time.time(), name, dict(data))
-        if job.number:
-            self.safely(lambda: self.store.add_event(job.number, event), None)
+        event = Event(job.events[-1].number + 1 if job.events else 1, time.time(), name, dict(data))
         job.events.append(event)
         return event
 
@@ -166,7 +167,7 @@ class Records:
         if whole:
             job.events = self.safely(lambda: self.store.events(row.number), [])
         if row.state in OVER:
-            job.put_off()
+            job.wake()
         return job
 
     def safely(self, work: Callable[[], T], otherwise: T) -> T:
@@ -196,3 +197,10 @@ class Records:
                 self._store.database.close()
                 self._store = None
                 self.session.close()
+
+
+def _columns(job: Job) -> dict[str, Any]:
+    """Everything about a job that changes while it is on its way."""
+    columns = {name: getattr(job, name) for name in COLUMNS}
+    error = None if job.error is None else {"kind": getattr(job.error, "kind", type(job.error).__name__), "message": str(job.error)}
+    return {**columns, "error": error, "result": job.stored, "finished": job.finished_at}

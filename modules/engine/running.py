@@ -54,6 +54,8 @@ def _execute(engine: Engine, job: Job, request: Any, runtime: Any) -> Any:
         return executor(request, runtime)
     from modules.pipeline.process import run_request
 
+    if engine.scripts is not None:
+        engine.scripts.attach(request)
     return run_request(request, runtime)
 
 
@@ -82,6 +84,8 @@ def _copy(request: Any) -> Any:
 
 
 def _journal(engine: Engine, job: Job) -> Journal:
+    if job.kind in engine.executors:  # no sampling, nothing to replay
+        return Journal(None)
     limit = int(engine.options.journal_megabytes) * MEGABYTE
     durable = engine.records.durable and job.number and job.source != "command"
     path = engine.records.spool.journal(job.number) if durable and limit > 0 else None

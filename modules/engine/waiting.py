@@ -13,14 +13,13 @@ class WaitingLine:
 
     def __init__(self) -> None:
         self._jobs: list[Job] = []
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._closed = False
 
     def put(self, job: Job, position: float | None = None) -> None:
         """Add a job at the end of those of its priority, or at a `position` that it had before."""
         with self._changed:
-            last = max((other.position for other in self._jobs), default=0.0)
-            job.position = last + 1.0 if position is None else position
+            job.position = self.next_position() if position is None else position
             self._jobs.append(job)
             self._sort()
             self._changed.notify_all()
@@ -35,6 +34,11 @@ class WaitingLine:
                     return job
                 self._changed.wait()
             return None
+
+    def next_position(self) -> float:
+        """A position behind all others."""
+        with self._changed:
+            return max((other.position for other in self._jobs), default=0.0) + 1.0
 
     def remove(self, job: Job) -> bool:
         """Take a job out; False where it is not in the line (any more)."""
@@ -78,7 +82,7 @@ class WaitingLine:
             if job not in self._jobs:
                 raise LookupError(f"job {job.id} does not wait")
             job.priority = priority
-            job.position = max((other.position for other in self._jobs), default=0.0) + 1.0
+            job.position = self.next_position()
             self._sort()
             return self._renumbered()
 

@@ -37,7 +37,7 @@ def cut_face(pixels: Pixels, matrix: Pixels) -> Pixels:
 def paste_face(pixels: Pixels, face: Pixels, matrix: Pixels, parts: Pixels | None) -> Pixels:
     """The picture with a restored face in its place, as floats.
 
-    `parts` [512, 512] numbers the face's parts, so that only those of the face itself are taken; without it the square is, with a soft edge.
+    `parts` [512, 512] numbers the parts of the face; only what belongs to the face is taken. Without it the square is, with a soft edge.
     """
     size = (pixels.shape[1], pixels.shape[0])
     back = cv2.invertAffineTransform(matrix)

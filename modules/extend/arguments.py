@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from modules.pipeline.processing import RequestError
@@ -19,22 +20,42 @@ class ScriptNotFound(RequestError):
         super().__init__(field, f"Script '{name}' not found; there are: {', '.join(known)}")
 
 
-def script_arguments(
-    runner: ScriptRunner, script_name: str | None, script_args: Sequence[Any], alwayson_scripts: Mapping[str, Any]
-) -> list[Any]:
+@dataclass(frozen=True)
+class ScriptCall:
+    """What a request says about scripts: the selected one with its arguments, and arguments of always-on ones by title."""
+
+    name: str | None = None
+    args: Sequence[Any] = ()
+    alwayson: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def names_any(self) -> bool:
+        return bool(self.name or self.alwayson)
+
+
+def check_call(runner: ScriptRunner, call: ScriptCall) -> None:
+    """Raise RequestError for scripts that do not exist or cannot be used like this; builds no controls."""
+    if call.name:
+        _selected(runner, call.name)
+    for name, entry in call.alwayson.items():
+        _always_on(runner, name)
+        _given(name, entry)
+
+
+def script_arguments(runner: ScriptRunner, call: ScriptCall) -> list[Any]:
     """The argument vector of a request, for a runner whose controls are built.
 
     Raises ScriptNotFound, and RequestError for a selectable script among the always-on ones. The arguments of the selected
     script take the place of its slice.  # A1111: too few shift what follows; nothing pads them
     """
-    selected = _selected(runner, script_name) if script_name else None
+    selected = _selected(runner, call.name) if call.name else None
     args = runner.default_args()
-    for name, entry in alwayson_scripts.items():
+    for name, entry in call.alwayson.items():
         script, given = _always_on(runner, name), _given(name, entry)
         start, stop = script.args_from or 0, script.args_to or 0
         args[start : start + min(len(given), stop - start)] = given[: stop - start]
     if selected is not None:
-        args[selected.args_from : selected.args_to] = list(script_args)
+        args[selected.args_from : selected.args_to] = list(call.args)
         args[0] = runner.selectable_scripts.index(selected) + 1
     return args
 

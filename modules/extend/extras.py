@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, UnidentifiedImageError
 
+from modules.extend.host import current
 from modules.extend.postprocessed import PostprocessedImage
 from modules.imaging.eight_bit import as_rgb
 from modules.imaging.filenames import NamedPicture
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"})
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_PIXELS = 200_000_000
 
 
@@ -52,7 +53,6 @@ class ExtrasResult:
 class ExtrasRequest:
     """Pictures (or a folder of them) and the arguments of each step, `{step: {argument: value}}`."""
 
-    runner: ScriptPostprocessingRunner = field(repr=False, compare=False)
     images: list[Image.Image] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     """File names of `images`, where they have any; results are named after them."""
@@ -74,20 +74,26 @@ class ExtrasRequest:
             raise RequestError("input_dir", f"there is no folder '{self.input_dir}'")
 
     def perform(self, runtime: Runtime) -> ExtrasResult:
-        """Run the job in the engine's worker, with `runtime` as the current one; what is finished when it is stopped is returned."""
-        return _Run(self, runtime).all()
+        """Run the job in the engine's worker; what is finished when it is stopped is returned."""
+        return _Run(self, runtime, current().postprocessing()).all()
+
+
+def execute(request: ExtrasRequest, runtime: Runtime) -> ExtrasResult:
+    """Run a job of this kind, with its runtime as the current one."""
+    with runtime.active():
+        return request.perform(runtime)
 
 
 class _Run:
     """One job while it runs."""
 
-    def __init__(self, request: ExtrasRequest, runtime: Runtime) -> None:
-        self.request, self.runtime = request, runtime
+    def __init__(self, request: ExtrasRequest, runtime: Runtime, runner: ScriptPostprocessingRunner) -> None:
+        self.request, self.runtime, self.runner = request, runtime, runner
         self.settings = runtime.options
         self.result = ExtrasResult()
         self.comments: list[str] = []
         self.used: dict[str, dict[str, int]] = {}
-        self.args = request.runner.create_args_for_run(request.steps)
+        self.args = runner.create_args_for_run(request.steps)
 
     def all(self) -> ExtrasResult:
         state, sources = self.runtime.state, list(self._sources())
@@ -114,7 +120,7 @@ class _Run:
                 folders.sort(key=str.lower)
                 for name in sorted(names, key=str.lower):
                     if Path(name).suffix.lower() in SUFFIXES:
-                        yield name, lambda path=Path(root, name): _read(path)  # type: ignore[misc]
+                        yield name, lambda path=Path(root, name): read_picture(path)  # type: ignore[misc]
             return
         names = [*request.names, *[""] * len(request.images)]
         for image, name in zip(request.images, names, strict=False):
@@ -125,7 +131,7 @@ class _Run:
         if infotext:
             existing["parameters"] = infotext
         pp = PostprocessedImage(as_rgb(corrected(image)))
-        self.request.runner.run(pp, self.args)
+        self.runner.run(pp, self.args)
         for one in (pp, *pp.extra_images):
             self._finish(one, name, existing)
 
@@ -193,7 +199,7 @@ def merged_caption(existing: str, caption: str, action: str) -> str | None:
     return None
 
 
-def _read(path: Path) -> Image.Image:
+def read_picture(path: Path) -> Image.Image:
     """A picture file, fully read. Raises OSError, ValueError or Image.DecompressionBombError for one that is none, or too large."""
     if not path.is_file():  # a pipe or a device would never end
         raise UnidentifiedImageError("it is no regular file")

@@ -20,6 +20,10 @@ def import_gradio(cache: Path) -> Any:
     os.environ.setdefault("GRADIO_TEMP_DIR", str(cache / "gradio"))
     with _import_lock, _without_stub_files():
         import gradio
+        import gradio.component_meta
+
+        # Nor beside the files of classes that come later, ours and those of extensions.
+        gradio.component_meta.create_or_modify_pyi = lambda *args, **kwargs: None  # type: ignore[assignment]
     return gradio
 
 

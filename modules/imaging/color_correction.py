@@ -1,7 +1,7 @@
 """Giving a picture the colours of another (generation.md §6.6 of the reference).
 
 The distributions of the three CIELAB channels are matched, then the picture's own brightness is put back (the blend mode
-"luminosity" of the W3C's Compositing and Blending, section 10.3).
+"luminosity" of the W3C's Compositing and Blending, section 10.3, with the weights of BT.601).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-WEIGHTS = np.array([0.3, 0.59, 0.11])
+WEIGHTS = np.array([0.299, 0.587, 0.114])
+"""Shares of red, green and blue in the brightness (ITU-R BT.601)."""
 Pixels = NDArray[np.uint8]
 
 
@@ -21,13 +22,16 @@ def setup_color_correction(image: Image.Image) -> Pixels:
 
 
 def apply_color_correction(target: Pixels, image: Image.Image) -> Image.Image:
-    """The picture (RGB) with the colours of `target`, which `setup_color_correction` made."""
+    """The picture (RGB) with the colours of `target`, which `setup_color_correction` made.
+
+    # A1111: truncates to 8 bits instead of rounding
+    """
     original = np.asarray(image.convert("RGB"))
     lab = np.asarray(cv2.cvtColor(original, cv2.COLOR_RGB2LAB))
     matched = np.stack([_matched(lab[..., c], target[..., c]) for c in range(3)], axis=-1)
     corrected = np.asarray(cv2.cvtColor(matched, cv2.COLOR_LAB2RGB))
     blended = luminosity_blend(corrected / 255, original / 255)
-    return Image.fromarray(np.around(blended * 255).astype(np.uint8))
+    return Image.fromarray((blended * 255).astype(np.uint8))
 
 
 def _matched(source: Pixels, target: Pixels) -> Pixels:

@@ -88,12 +88,11 @@ class HybridViT(nn.Module):
         embedded = self.patch_embed.proj(last)
         tokens = torch.cat([self.cls_token.expand(len(x), -1, -1), embedded.flatten(2).transpose(1, 2)], dim=1)
         tokens = tokens + self._positions(embedded.shape[2], embedded.shape[3])
-        hooked = []
-        for index, block in enumerate(self.blocks):
+        states = []
+        for block in self.blocks:
             tokens = block(tokens)
-            if index in self.config.hooks:
-                hooked.append(tokens)
-        return fine, middle, hooked
+            states.append(tokens)
+        return fine, middle, [states[hook] for hook in self.config.hooks]
 
     def _positions(self, rows: int, columns: int) -> Tensor:
         """The table of positions, stretched to this many rows and columns."""

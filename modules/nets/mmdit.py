@@ -38,20 +38,23 @@ class MMDiT(nn.Module):
         return self.x_embedder.proj.weight.dtype
 
     def forward(self, x: Tensor, timesteps: Tensor, context: Tensor | None = None, y: Tensor | None = None) -> Tensor:
-        """Flow [B, out_channels, h, w], in x's type, of a noisy latent x [B, in_channels, h, w] (h and w multiples of the patch).
+        """Flow [B, out_channels, h, w], in x's type, of a noisy latent x [B, in_channels, h, w]; an incomplete patch is made whole.
 
         timesteps [B] are 1000·σ; context is [B, T, context_dim], y [B, adm_in_channels]. Raises ValueError when one is missing.
         """
         if context is None or y is None:
             raise ValueError("this network needs a text conditioning and a vector y")
-        rows, columns = (side // self.config.patch_size for side in x.shape[2:])
-        tokens = self.x_embedder(x.to(self.dtype)) + self.positions(rows, columns)
+        height, width = x.shape[2:]
+        size = self.config.patch_size
+        whole = functional.pad(x, (0, -width % size, 0, -height % size), mode="circular")
+        rows, columns = (side // size for side in whole.shape[2:])
+        tokens = self.x_embedder(whole.to(self.dtype)) + self.positions(rows, columns)
         embedded = self.t_embedder(timestep_embedding(timesteps, FREQUENCIES).to(self.dtype))
         vector = embedded + self.y_embedder(y.to(self.dtype))
         text: Tensor | None = self.context_embedder(context.to(self.dtype))
         for block in self.joint_blocks:
             text, tokens = block(text, tokens, vector)
-        return self._to_map(self.final_layer(tokens, vector), rows, columns).to(x.dtype)
+        return self._to_map(self.final_layer(tokens, vector), rows, columns)[:, :, :height, :width].to(x.dtype)
 
     def positions(self, rows: int, columns: int) -> Tensor:
         """The middle [1, rows*columns, hidden] of the table of positions; raises ValueError when the latent is larger than the table."""

@@ -60,7 +60,7 @@ class AutoencoderKL(nn.Module):
 
     def encode(self, x: Tensor) -> DiagonalGaussian:
         """Distribution of the latents [B, embed_dim, H//8, W//8] of pictures [B, 3, H, W] in [-1, 1]."""
-        x = x.to(self.dtype, memory_format=preferred_format(x))
+        x = x.to(self.dtype, memory_format=torch.contiguous_format if is_plain(x) else preferred_format(x))
         with quick_convolutions(x):
             h = self.encoder(x)
             return DiagonalGaussian.of_moments(self.quant_conv(h) if self.config.use_quant_conv else h)
@@ -70,6 +70,15 @@ class AutoencoderKL(nn.Module):
         z = z.to(self.dtype, memory_format=preferred_format(z))
         with quick_convolutions(z):
             return self.decoder(self.post_quant_conv(z) if self.config.use_quant_conv else z)
+
+
+def is_plain(x: Tensor) -> bool:
+    """Whether pictures [B, C, H, W] are of one colour each.
+
+    A1111: of such a picture the norms leave nothing but rounding, enlarged a thousandfold; it differs between memory formats, and
+    inpainting models are told a plain grey one in txt2img.
+    """
+    return x.device.type != "meta" and bool((x == x[:, :, :1, :1]).all())
 
 
 class Encoder(nn.Module):

@@ -10,6 +10,7 @@ import torch
 
 from modules.nets.attention_methods import attention_by
 from modules.nets.casting import upcast_norms
+from modules.pipeline.optimizations import patched
 from modules.pipeline.recovery import INFOTEXT, Recovery, Taken, recovering
 
 if TYPE_CHECKING:
@@ -35,5 +36,6 @@ def careful(run: Run) -> Iterator[None]:
         stack.enter_context(attention_by(policy.attention_for(settings)))
         if policy.upcast_sampling and run.model.unet_dtype != torch.float32:
             stack.enter_context(upcast_norms())
+        stack.enter_context(patched(run, lambda model: [model.tiling(run.tiling)]))
         stack.enter_context(recovering(run.recovery))
         yield

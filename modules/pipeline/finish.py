@@ -47,7 +47,7 @@ class Finisher:
         image = self._corrected(index, image, overlay)
         drawn = image
         if settings.overlay_inpaint:
-            image, drawn = apply_overlay(image, p.paste_to, overlay)
+            image, drawn = apply_overlay(image, p.paste_to, overlay, self.run.upscaler(settings.upscaler_for_img2img))
         image = self._hooked("postprocess_image_after_composite", image)
         self._keep(index, image)
         if mask is not None:
@@ -85,7 +85,7 @@ class Finisher:
         if not p.color_corrections or index >= len(p.color_corrections):
             return image
         if self.run.settings.save_images_before_color_correction and self.run.saves_samples:
-            before, _ = apply_overlay(image, p.paste_to, overlay)
+            before, _ = apply_overlay(image, p.paste_to, overlay, self.run.upscaler(self.run.settings.upscaler_for_img2img))
             self._save(index, before, "-before-color-correction")
         return apply_color_correction(p.color_corrections[index], image)
 
@@ -110,7 +110,8 @@ class Finisher:
             if save and self.run.saves_samples:
                 self._save(index, image, suffix)
             if give:
-                self._add(image, create_infotext(self.run, self._number(index)))
+                # A1111: a mask has no place of its own among the infotexts
+                self.images.append(image)
 
     def _add(self, image: Image.Image, infotext: str) -> None:
         self.images.append(image)

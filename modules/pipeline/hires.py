@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from modules.diffusion.latent_upscale import LATENT_MODES
 from modules.diffusion.plan import plan_img2img
 from modules.diffusion.samplers.registry import SamplerInfo, resolve
 from modules.imaging.resize import resize_image
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
     from modules.pipeline.processing import StableDiffusionProcessingTxt2Img
     from modules.pipeline.run import Run
 
-LATENT_MODES: dict[str, dict[str, Any]] = {
-    "Latent": {"mode": "bilinear", "antialias": False},
-    "Latent (antialiased)": {"mode": "bilinear", "antialias": True},
-    "Latent (bicubic)": {"mode": "bicubic", "antialias": False},
-    "Latent (bicubic antialiased)": {"mode": "bicubic", "antialias": True},
-    "Latent (nearest)": {"mode": "nearest", "antialias": False},
-    "Latent (nearest-exact)": {"mode": "nearest-exact", "antialias": False},
-}
 SAME_CHECKPOINT = "Use same checkpoint"
 OLD_FIRST_PASS_PIXELS = 512 * 512
 
@@ -47,6 +40,8 @@ def prepare_hires(run: Run) -> None:
     if p.latent_scale_mode is None and p.hr_upscaler not in run.runtime.upscaler_names():
         known = ", ".join([*LATENT_MODES, *run.runtime.upscaler_names()])
         raise RequestError("hr_upscaler", f"there is no upscaler '{p.hr_upscaler}'; known are {known}")
+    if p.latent_scale_mode is None and run.runtime.upscalers is not None:
+        run.runtime.upscalers.check(p.hr_upscaler)  # before the first pass, not after it
     if p.hr_checkpoint_name and p.hr_checkpoint_name != SAME_CHECKPOINT:
         if not run.runtime.knows_checkpoint(p.hr_checkpoint_name):
             raise RequestError("hr_checkpoint_name", f"checkpoint '{p.hr_checkpoint_name}' was not found")

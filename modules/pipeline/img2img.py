@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FILL, ORIGINAL, LATENT_NOISE, LATENT_NOTHING = range(4)
 """Values of `inpainting_fill`, the masked content to start from."""
+MAX_BLUR, MAX_PADDING = 2048, 65536
 BLANK_MASK = 'Unable to perform "Inpaint Only mask" because mask is blank, switch to img2img mode.'
 
 
@@ -49,6 +50,7 @@ def prepare_img2img(run: Run) -> None:
     """
     p: Any = run.p
     images = _init_images(p)
+    _check_fields(p)
     run.keep({"Denoising strength": p.denoising_strength})
     if p.initial_noise_multiplier is None:
         # A1111: an override of this setting comes too late to count
@@ -59,13 +61,19 @@ def prepare_img2img(run: Run) -> None:
     if corrections is not None:
         p.color_corrections = corrections
     pictures = _batch(p, pictures)
-    noise = torch.Generator().manual_seed(p.all_seeds[0])
+    noise = torch.Generator().manual_seed(_posterior_seed(run))
     pixels = to_tensor(pictures, run.model.device)
     latent = _latent(run, pixels, noise)
     if area.mask is not None:
         latent = _masked_content(run, latent, area.mask, noise)
     p.init_latent = latent
     p.image_conditioning = img2img_conditioning(run, pixels, latent, area.mask, noise)
+
+
+def _posterior_seed(run: Run) -> int:
+    """The job's first seed; where a script runs several requests, the last seed of the one before.  # A1111: it left the stream there"""
+    before = run.runtime.last_seed
+    return run.p.all_seeds[0] if before is None else before
 
 
 def _init_images(p: StableDiffusionProcessingImg2Img) -> list[Image.Image]:
@@ -78,10 +86,17 @@ def _init_images(p: StableDiffusionProcessingImg2Img) -> list[Image.Image]:
         )
     if any(image is None for image in images):
         raise RequestError("init_images", "one of the pictures is empty")
+    return images
+
+
+def _check_fields(p: StableDiffusionProcessingImg2Img) -> None:
     strength = p.denoising_strength
     if strength is not None and not strength >= 0:
         raise RequestError("denoising_strength", f"must be a number from 0 to 1, not {strength!r}")
-    return images
+    for name, limit in (("mask_blur_x", MAX_BLUR), ("mask_blur_y", MAX_BLUR), ("inpaint_full_res_padding", MAX_PADDING)):
+        value = getattr(p, name)
+        if not 0 <= value <= limit:
+            raise RequestError(name, f"must be a number of pixels from 0 to {limit}, not {value!r}")
 
 
 def _area(run: Run, p: Any) -> Area:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -93,39 +93,50 @@ class HyperTile:
         return {label: None if getattr(settings, key) == schema[key].default else getattr(settings, key) for label, key in found.items()}
 
 
-class PassPatches:
-    """Token merging and HyperTile on the model in use during one pass; a refiner gets them when it takes over."""
+class ModelPatches:
+    """Changes to whichever models a job or a pass uses, one after the other, all undone at its end."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, contexts: Callable[[DiffusionModel], list[AbstractContextManager[None]]]) -> None:
+        self._contexts = contexts
         self._on = ExitStack()
         self._models: list[DiffusionModel] = []
 
     def follow(self, model: DiffusionModel) -> None:
-        """Patch a model that has come into use."""
+        """Patch a model that has come into use, unless it is patched already."""
         if any(known is model for known in self._models):
             return
         self._models.append(model)
-        run, unet = self._run, model.checkpoint.unet
-        self._on.enter_context(token_merging(unet, run.p.get_token_merging_ratio(for_hr=run.p.is_hr_pass)))
-        if run.hypertile is not None and run.hypertile.on_unet:
-            depth = int(run.settings.hypertile_max_depth_unet)
-            self._on.enter_context(tiled_unet(unet, run.hypertile.tiles("unet"), depth))
+        for context in self._contexts(model):
+            self._on.enter_context(context)
 
     def close(self) -> None:
         self._on.close()
 
 
 @contextmanager
-def pass_patches(run: Run) -> Iterator[PassPatches]:
-    """While it is open, the model in use is patched as the settings of the pass want; the base network is left as it was."""
-    run.patches = patches = PassPatches(run)
+def patched(run: Run, contexts: Callable[[DiffusionModel], list[AbstractContextManager[None]]]) -> Iterator[None]:
+    """While it is open, the model in use, and each that the job changes to, is in these contexts."""
+    patches = ModelPatches(contexts)
+    run.patches.append(patches)
     try:
         patches.follow(run.model)
-        yield patches
+        yield
     finally:
-        run.patches = None
+        run.patches.remove(patches)
         patches.close()
+
+
+def quicker_pass(run: Run) -> AbstractContextManager[None]:
+    """A context for one pass: token merging and HyperTile as its settings want them."""
+
+    def contexts(model: DiffusionModel) -> list[AbstractContextManager[None]]:
+        unet = model.checkpoint.unet
+        found = [token_merging(unet, run.p.get_token_merging_ratio(for_hr=run.p.is_hr_pass))]
+        if run.hypertile is not None and run.hypertile.on_unet:
+            found.append(tiled_unet(unet, run.hypertile.tiles("unet"), int(run.settings.hypertile_max_depth_unet)))
+        return found
+
+    return patched(run, contexts)
 
 
 @contextmanager

@@ -54,9 +54,11 @@ def process_images(p: StableDiffusionProcessing, runtime: Runtime) -> Processed:
             p.init(p.all_prompts, p.all_seeds, p.all_subseeds)
             finisher = _all_batches(run)
     finally:
-        run.use(run.main_model)
-        if runtime.networks is not None:
-            runtime.networks.deactivate()
+        try:
+            run.use(run.main_model)
+        finally:
+            if runtime.networks is not None:
+                runtime.networks.deactivate()
     result = _finished(run, finisher)
     p.hook("postprocess", result)
     return result
@@ -74,6 +76,7 @@ def _all_batches(run: Run) -> Finisher:
             break
         if p.n_iter > 1:
             state.job = f"Batch {iteration + 1} out of {p.n_iter}"
+        run.runtime.last_seed = p.seeds[-1]
         finisher.batch(_sampled(run))
         state.nextjob()
     return finisher
@@ -114,13 +117,12 @@ def set_batch_lists(p: StableDiffusionProcessing) -> None:
 def _sampled(run: Run) -> Tensor:
     """The decoded pictures [B, 3, H, W] in 0..1 of the current batch."""
     p = run.p
-    with run.model.tiling(run.tiling):
-        samples = p.sample(p.c, p.uc, p.seeds, p.subseeds, p.subseed_strength, p.prompts)
-        if p.scripts is not None:
-            args = events.PostSampleArgs(DecodedSamples(samples.tensor) if samples.decoded else samples.tensor)
-            p.hook("post_sample", args)
-            samples = _after_scripts(args.samples)
-        decoded = samples.tensor if samples.decoded else run.decode(samples.tensor, "picture")
+    samples = p.sample(p.c, p.uc, p.seeds, p.subseeds, p.subseed_strength, p.prompts)
+    if p.scripts is not None:
+        args = events.PostSampleArgs(DecodedSamples(samples.tensor) if samples.decoded else samples.tensor)
+        p.hook("post_sample", args)
+        samples = _after_scripts(args.samples)
+    decoded = samples.tensor if samples.decoded else run.decode(samples.tensor, "picture")
     return to_unit(decoded)
 
 

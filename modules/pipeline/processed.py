@@ -6,17 +6,20 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from modules.pipeline.recipe import VERSION
+from modules.pipeline.runtime import current
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from modules.pipeline.processing import StableDiffusionProcessing
+    from modules.pipeline.run import Run
 
 
 class Processed:
     """The pictures of a job and their infotexts, a grid first where there is one, and what the API tells about the job.
 
-    Built by A1111's positional arguments, since scripts build their own. `paths`: the files of the samples, in order.
+    Built by A1111's positional arguments, since scripts build their own, also for requests that have not run. `paths`: the files
+    of the samples, in order.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class Processed:
         self.subseed = _first_number(p.all_subseeds, p.subseed) if subseed is None else subseed
         self.all_seeds = all_seeds or p.all_seeds or [self.seed]
         self.all_subseeds = all_subseeds or p.all_subseeds or [self.subseed]
-        self.job_timestamp = p.run.runtime.state.job_timestamp
+        self._run: Run | None = getattr(p, "run", None)
+        self.job_timestamp = (self._run.runtime if self._run else current()).state.job_timestamp
+        self.clip_skip = int((self._run.settings if self._run else current().options).CLIP_stop_at_last_layers)
 
     def infotext(self, p: StableDiffusionProcessing, index: int) -> str:
         """The infotext of picture `index` of the job."""
@@ -64,7 +69,8 @@ class Processed:
 
     def as_dict(self) -> dict[str, Any]:
         """The fields of the API's `info`, in A1111's order."""
-        p, run = self.p, self.p.run
+        p, run = self.p, self._run
+        model = run.main_model if run else None
         return {
             "prompt": self.all_prompts[0],
             "all_prompts": self.all_prompts,
@@ -77,16 +83,16 @@ class Processed:
             "subseed_strength": p.subseed_strength,
             "width": p.width,
             "height": p.height,
-            "sampler_name": run.sampler.label,
+            "sampler_name": run.sampler.label if run else p.sampler_name,
             "cfg_scale": p.cfg_scale,
             "steps": p.steps,
             "batch_size": p.batch_size,
             "restore_faces": bool(p.restore_faces),
-            "face_restoration_model": run.settings.face_restoration_model if p.restore_faces else None,
-            "sd_model_name": run.main_model.name,
-            "sd_model_hash": run.main_model.shorthash,
-            "sd_vae_name": run.main_model.vae_name,
-            "sd_vae_hash": run.main_model.vae_hash,
+            "face_restoration_model": run.settings.face_restoration_model if run and p.restore_faces else None,
+            "sd_model_name": model.name if model else None,
+            "sd_model_hash": model.shorthash if model else None,
+            "sd_vae_name": model.vae_name if model else None,
+            "sd_vae_hash": model.vae_hash if model else None,
             "seed_resize_from_w": p.seed_resize_from_w,
             "seed_resize_from_h": p.seed_resize_from_h,
             "denoising_strength": p.denoising_strength,
@@ -95,8 +101,8 @@ class Processed:
             "infotexts": self.infotexts,
             "styles": p.styles,
             "job_timestamp": self.job_timestamp,
-            "clip_skip": int(run.settings.CLIP_stop_at_last_layers),
-            "is_using_inpainting_conditioning": run.uses_inpainting_conditioning,
+            "clip_skip": self.clip_skip,
+            "is_using_inpainting_conditioning": bool(run and run.uses_inpainting_conditioning),
             "version": VERSION,
         }
 

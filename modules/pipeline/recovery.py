@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from modules.nets.casting import computing_in
 from modules.nets.memory import is_out_of_memory, release
 from modules.nets.offload import Offloader, Place
 from modules.nets.vae_tiles import TILE
+from modules.pipeline.failures import Failure, NotANumber, OutOfMemory, Stage, StageFailed
 from modules.pipeline.offloading import Offloading
 
 if TYPE_CHECKING:
@@ -31,26 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-Stage = Literal["text encoder", "UNet", "VAE decode", "VAE encode"]
-Failure = Literal["memory", "nan"]
 INFOTEXT = "Recovery"
 SMALLEST_TILE = 128
-
-
-class StageFailed(RuntimeError):
-    """A stage failed for good; `.stage` names it and the message says what could help."""
-
-    def __init__(self, stage: Stage, message: str) -> None:
-        super().__init__(message)
-        self.stage = stage
-
-
-class OutOfMemory(StageFailed):
-    """Nothing that was tried made a stage fit into memory."""
-
-
-class NotANumber(StageFailed):
-    """A network gives NaN in every precision that was allowed."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from modules.pipeline.conditions import BatchConditions
     from modules.pipeline.model import DiffusionModel
-    from modules.pipeline.optimizations import HyperTile, PassPatches
+    from modules.pipeline.optimizations import HyperTile, ModelPatches
     from modules.pipeline.runtime import Runtime
 
 
@@ -49,8 +49,8 @@ class Run:
     files: int = 0
     """How many files the run has written so far."""
     hypertile: HyperTile | None = None
-    patches: PassPatches | None = None
-    """What is on the model in use during a pass."""
+    patches: list[ModelPatches] = field(default_factory=list)
+    """What is on the model in use for the job and for the pass."""
     recovery: Recovery = field(default_factory=Recovery)
     """What was done about failing networks."""
     conditions: dict[Any, tuple[BatchConditions, dict[str, Any]]] = field(default_factory=dict)
@@ -62,10 +62,14 @@ class Run:
         settings = SettingsView(runtime.options, _overrides(p, runtime))
         model = runtime.load_model(settings.sd_model_checkpoint, settings)
         fit(model, settings)
+        if model.is_sd3:
+            p.width, p.height = p.width // 16 * 16, p.height // 16 * 16
         sampler, scheduler = resolve(p.sampler_name or _legacy_name(p), p.scheduler)
         tiling = bool(settings.tiling if p.tiling is None else p.tiling)
         if p.restore_faces is None:
             p.restore_faces = bool(settings.face_restoration)
+        if p.restore_faces and runtime.face_restorers is not None:
+            runtime.face_restorers.check(settings.face_restoration_model)
         run = cls(p, runtime, settings, model, model, sampler, scheduler, tiling, runtime.journal.begin_run())
         p.begin()
         p.run, p.sd_model = run, model
@@ -129,8 +133,8 @@ class Run:
             self.runtime.use_model(model)
             fit(model, self.settings)
         self.model = self.p.sd_model = model
-        if self.patches is not None:
-            self.patches.follow(model)
+        for patches in self.patches:
+            patches.follow(model)
 
     def styled(self, prompt: str | list[str], negative: str | list[str], count: int) -> tuple[list[str], list[str]]:
         """Prompts and negative prompts of every picture with the styles merged in and comments removed."""

@@ -39,6 +39,8 @@ class Runtime:
     unix_filenames: bool = False
     styles_files: list[str] = field(default_factory=list)
     """`--styles-file`, possibly with wildcards; empty: `styles.csv` of the data folder."""
+    last_seed: int | None = None
+    """The last seed that a request of this job drew noise with."""
     networks: Any = None
     """LoRA, textual inversions and hypernetworks: `activate(model, wanted, settings)` and `deactivate()`; None: prompts go without."""
     upscalers: Any = None

@@ -19,7 +19,7 @@ from modules.pipeline.encode import PassTexts, encode_pass
 from modules.pipeline.guided import GuidedModel
 from modules.pipeline.masking import blend_mask
 from modules.pipeline.model import ImageCond
-from modules.pipeline.optimizations import pass_patches
+from modules.pipeline.optimizations import quicker_pass
 from modules.pipeline.preview import Previewer
 from modules.pipeline.state import Interrupted
 
@@ -174,7 +174,7 @@ def walk_pass(run: Run, plan: SamplingPlan, texts: PassTexts, image: ImageCond, 
         run.check(key, guided.step)
 
     try:
-        with pass_patches(run):
+        with quicker_pass(run):
             return walk(plan, guided, x, p.rng, on_step)
     except Interrupted:
         run.note_stop(key, guided.step)

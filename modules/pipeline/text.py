@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,10 +14,12 @@ from torch import Tensor
 from modules.nets.unet import timestep_embedding
 from modules.pipeline.inversions import Inversions, Tower, no_inversions
 from modules.pipeline.model import Cond, DiffusionModel
+from modules.pipeline.text_sd3 import encode_sd3
 from modules.prompt.chunking import PromptChunk, empty_chunk, tokenize_line
 from modules.prompt.emphasis import apply_emphasis, parses_attention
 from modules.prompt.old_emphasis import tokenize_line_old
 from modules.prompt.tokenizer import Flavour, Tokenizer
+from modules.prompt.vocabularies import xlmr_tokenizer
 
 if TYPE_CHECKING:
     from modules.nets.text_states import EmbeddingEdit, TextStates
@@ -66,7 +68,12 @@ class TextConditioner:
         They are encoded as one batch, since A1111's emphasis restores means over the whole of it.
         `negative` marks a negative prompt: SDXL turns an empty one into zeros.
         """
-        if self.checkpoint.text_l is not None and self.checkpoint.text_g is not None:
+        if self.model.is_sd3:
+            return encode_sd3(self, texts)
+        pooled: Tensor | None = None
+        if self.checkpoint.text_x is not None:
+            cross = self._tower_x(texts)
+        elif self.checkpoint.text_l is not None and self.checkpoint.text_g is not None:
             cross, pooled = self._sdxl(texts)
         elif self.checkpoint.text_l is not None:
             cross, pooled = self._tower_l(texts, self._skip_l), None
@@ -80,12 +87,14 @@ class TextConditioner:
         vectors = torch.cat([pooled, self._size_vector(size).expand(len(texts), -1)], dim=1)
         return [Cond(row, vector) for row, vector in zip(cross, vectors, strict=True)]
 
-    def _chunks(self, texts: list[str], flavour: Flavour, tower: Tower = "clip_l") -> Iterator[tuple[Tensor, Tensor, EmbeddingEdit | None]]:
+    def chunks(
+        self, texts: list[str], flavour: Flavour | Tokenizer, tower: Tower = "clip_l"
+    ) -> Iterator[tuple[Tensor, Tensor, EmbeddingEdit | None]]:
         """Ids [B, 77], multipliers [B, 77] and the textual inversions of the first chunks, the second ones, …
 
         Short texts get empty chunks.
         """
-        tokens = tokenizer(flavour)
+        tokens = tokenizer(flavour) if isinstance(flavour, str) else flavour
         lines = [self._line(text, tokens) for text in texts]
         for column in zip_longest(*lines, fillvalue=empty_chunk(tokens)):
             ids = [_pad_after_end(chunk.tokens, tokens) for chunk in column]
@@ -104,7 +113,8 @@ class TextConditioner:
         backtrack = int(s.comma_padding_backtrack)
         return tokenize_line(text, tokens, attention=attention, comma_padding_backtrack=backtrack, embeddings=embeddings)[0]
 
-    def _emphasised(self, states: Tensor, multipliers: Tensor) -> Tensor:
+    def emphasised(self, states: Tensor, multipliers: Tensor) -> Tensor:
+        """States [B, 77, width] weighted by multipliers [B, 77] as the setting `emphasis` says, float32."""
         return apply_emphasis(states.float(), multipliers, self.settings.emphasis)
 
     def _skip_l(self, states: TextStates) -> Tensor:
@@ -119,7 +129,7 @@ class TextConditioner:
     def _tower_l(self, texts: list[str], layer: Callable[[TextStates], Tensor]) -> Tensor:
         tower = self.checkpoint.text_l
         assert tower is not None
-        parts = [self._emphasised(layer(tower(ids, embed)), weights) for ids, weights, embed in self._chunks(texts, "clip")]
+        parts = [self.emphasised(layer(tower(ids, embed)), weights) for ids, weights, embed in self.chunks(texts, "clip")]
         return torch.cat(parts, dim=1)
 
     def _tower_g(self, texts: list[str]) -> tuple[Tensor, Tensor | None]:
@@ -129,13 +139,21 @@ class TextConditioner:
         pooled: Tensor | None = None
         parts = []
         own: Tower = "clip_l" if self.checkpoint.text_l is None else "clip_g"
-        for ids, weights, embed in self._chunks(texts, "open_clip", own):
+        for ids, weights, embed in self.chunks(texts, "open_clip", own):
             states = tower(ids, embed)
             state = states.hidden[-2] if self.model.is_sdxl else tower.final_norm(states.hidden[-2])
-            parts.append(self._emphasised(state, weights))
+            parts.append(self.emphasised(state, weights))
             if pooled is None and self.model.is_sdxl:
                 pooled = tower.pooled(ids, states.hidden[-1]).float()
         return torch.cat(parts, dim=1), pooled
+
+    def _tower_x(self, texts: list[str]) -> Tensor:
+        """AltDiffusion's tower, whose projection belongs to its last layer: clip skip does not apply."""
+        tower = self.checkpoint.text_x
+        assert tower is not None
+        tokens: Any = xlmr_tokenizer(self.checkpoint.companions)
+        parts = [self.emphasised(tower(ids, embed=embed).projection, weights) for ids, weights, embed in self.chunks(texts, tokens)]
+        return torch.cat(parts, dim=1)
 
     def _sdxl(self, texts: list[str]) -> tuple[Tensor, Tensor | None]:
         first = self._tower_l(texts, self._skip_l_sdxl)

@@ -8,16 +8,20 @@ from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 
+from modules.extend.host import install as install_scripts
+
 from .auth import parse_credentials, require_password
 from .configuration import configuration_routes
 from .dictionary import dictionary_routes
 from .docs import add_docs
 from .easel_jobs import job_routes
 from .errors import ErrorAnswers, install_handlers
+from .extras import extras_routes
 from .generation import generation_routes
 from .job_kinds import register_builders
 from .layers import BodyLimit, Guard, Timing
 from .lists import list_routes
+from .networks import network_routes
 from .origins import AllowedOrigins, cors_origins
 from .png_info import png_info_routes
 
@@ -36,10 +40,20 @@ def create_app(engine: Engine, flags: Any) -> FastAPI:
     install_handlers(app)
     _add_layers(app, flags)
     credentials = parse_credentials(getattr(flags, "api_auth", None))
+    install_scripts(engine, flags)
     register_builders(engine)
     if getattr(flags, "api", False) or getattr(flags, "nowebui", False):
         dependencies = [Depends(require_password(credentials))] if credentials else []
-        for routes in (generation_routes, configuration_routes, list_routes, png_info_routes, dictionary_routes, job_routes):
+        for routes in (
+            generation_routes,
+            configuration_routes,
+            list_routes,
+            network_routes,
+            png_info_routes,
+            extras_routes,
+            dictionary_routes,
+            job_routes,
+        ):
             app.include_router(routes(engine, flags), dependencies=dependencies)
         add_docs(app)
     return app

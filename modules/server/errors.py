@@ -17,6 +17,8 @@ from modules.engine.checkpoints import CheckpointNotFound
 from modules.engine.jobs import JobCancelled, StoredError
 from modules.engine.queue import JobStateError, QueueFull
 from modules.engine.spool import ResultGone
+from modules.enhance.errors import EnhanceError
+from modules.pipeline.failures import StageFailed
 from modules.pipeline.processing import RequestError
 from modules.prompt.errors import PromptError
 from modules.settings.errors import FrozenSetting, SettingError, SettingsFileError
@@ -31,6 +33,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (PromptError, 422),
     (SamplingError, 422),
     (CheckpointNotFound, 422),
+    (EnhanceError, 422),
     (JobCancelled, 503),
     (JobStateError, 409),
     (ResultGone, 410),
@@ -38,6 +41,7 @@ STATUS_OF: tuple[tuple[type[Exception], int], ...] = (
     (StoredError, 500),
     (SettingsFileError, 500),
     (WeightsError, 500),
+    (StageFailed, 500),
 )
 """Errors whose message is meant for the user, most special first."""
 

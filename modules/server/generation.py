@@ -75,6 +75,7 @@ def generation_routes(engine: Engine, flags: Any) -> APIRouter:
         return style_database(engine, flags).extract_styles_from_prompt if infotext else None
 
     async def _made(request: StableDiffusionProcessing, body: Body, stored: dict[str, Any]) -> dict[str, Any]:
+        await in_thread(lambda: engine.scripts.check(request.kind, request.script_call))
         job = engine.submit(request, body.force_task_id or None, body=stored)
         last.seen = last.seen or job
         return await in_thread(lambda: _answer(job, body))

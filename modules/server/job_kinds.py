@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from . import models
+from .extras_request import extras_request
 from .infotext_field import with_infotext
 from .requests import img2img_request, txt2img_request
 from .styles import style_database
@@ -24,6 +25,7 @@ NOT_STORED = {"force_task_id", "infotext", "send_images", "include_init_images"}
 KINDS: dict[str, tuple[type[BaseModel], Callable[[Any, Any], Any]]] = {
     "txt2img": (models.StableDiffusionProcessingTxt2Img, txt2img_request),
     "img2img": (models.StableDiffusionProcessingImg2Img, img2img_request),
+    "extras": (models.ExtrasBatchImagesRequest, extras_request),
 }
 """Model of the body, and what makes the request from it and the settings."""
 

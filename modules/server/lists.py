@@ -8,24 +8,17 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from fastapi import APIRouter
 
+from modules.diffusion.latent_upscale import LATENT_MODES
 from modules.diffusion.samplers.registry import SAMPLERS
 from modules.diffusion.schedulers import SCHEDULERS
+from modules.engine.checkpoints import display_path
+from modules.enhance.catalog import REALESRGAN_MODELS, UpscalerInfo
 
 from . import models
 from .styles import style_database
 
 if TYPE_CHECKING:
     from modules.engine.engine import Engine
-
-UPSCALERS = ("None", "Lanczos", "Nearest")
-LATENT_UPSCALE_MODES = (
-    "Latent",
-    "Latent (antialiased)",
-    "Latent (bicubic)",
-    "Latent (bicubic antialiased)",
-    "Latent (nearest)",
-    "Latent (nearest-exact)",
-)
 
 
 def list_routes(engine: Engine, flags: Any) -> APIRouter:
@@ -81,11 +74,19 @@ def list_routes(engine: Engine, flags: Any) -> APIRouter:
 
     @router.get("/sdapi/v1/upscalers", response_model=list[models.UpscalerItem])
     def upscalers() -> Any:
-        return [{"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0} for name in UPSCALERS]
+        return [_upscaler(info) for info in engine.enhancers.upscalers.list()]
+
+    @router.get("/sdapi/v1/realesrgan-models", response_model=list[models.RealesrganItem])
+    def realesrgan_models() -> Any:
+        return [{"name": model.name, "path": model.url, "scale": int(model.scale)} for model in REALESRGAN_MODELS]
+
+    @router.get("/sdapi/v1/face-restorers", response_model=list[models.FaceRestorerItem])
+    def face_restorers() -> Any:
+        return [{"name": name, "cmd_dir": None} for name in engine.enhancers.face_restorers.names()]
 
     @router.get("/sdapi/v1/latent-upscale-modes", response_model=list[models.LatentUpscalerModeItem])
     def latent_upscale_modes() -> Any:
-        return [{"name": name} for name in LATENT_UPSCALE_MODES]
+        return [{"name": name} for name in LATENT_MODES]
 
     @router.get("/sdapi/v1/prompt-styles", response_model=list[models.PromptStyleItem])
     def prompt_styles() -> Any:
@@ -94,13 +95,23 @@ def list_routes(engine: Engine, flags: Any) -> APIRouter:
 
     @router.get("/sdapi/v1/scripts", response_model=models.ScriptsList)
     def scripts() -> Any:
-        return {"txt2img": [], "img2img": []}
+        return {"txt2img": engine.scripts.names(False), "img2img": engine.scripts.names(True)}
+
+    @router.get("/sdapi/v1/script-info", response_model=list[models.ScriptInfo])
+    def script_info() -> Any:
+        return [*engine.scripts.infos(False), *engine.scripts.infos(True)]
 
     @router.get("/sdapi/v1/memory", response_model=models.MemoryResponse)
     def memory() -> Any:
         return {"ram": _ram(), "cuda": _cuda()}
 
     return router
+
+
+def _upscaler(info: UpscalerInfo) -> dict[str, Any]:
+    """An entry of the list; the path of a model that nobody has put there yet is the address where it can be had."""
+    path = None if info.file is None else display_path(info.file) if info.installed else info.url or str(info.file)
+    return {"name": info.name, "model_name": info.family.listed_as, "model_path": path, "model_url": None, "scale": info.scale}
 
 
 def _ram() -> dict[str, float]:

@@ -7,7 +7,7 @@ an empty list an empty object.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -32,6 +32,7 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, BeforeValidator(_text)]
 Object = Annotated[dict[str, Any], BeforeValidator(_object)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Request(BaseModel):
@@ -148,6 +149,57 @@ class ImageToImageResponse(TextToImageResponse):
     """The same; the init pictures and the mask are left out of `parameters` unless the request asks for them."""
 
 
+class ExtrasBaseRequest(Request):
+    """Which steps of the Extras page to take, and how."""
+
+    resize_mode: Literal[0, 1] = 0
+    show_extras_results: bool = True
+    gfpgan_visibility: Share = 0
+    codeformer_visibility: Share = 0
+    codeformer_weight: Share = 0
+    upscaling_resize: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2
+    upscaling_resize_w: Annotated[Whole, Field(ge=1)] = 512
+    upscaling_resize_h: Annotated[Whole, Field(ge=1)] = 512
+    upscaling_crop: bool = True
+    upscaler_1: Text = "None"
+    upscaler_2: Text = "None"
+    extras_upscaler_2_visibility: Share = 0
+    upscale_first: bool = False
+
+
+class ExtrasSingleImageRequest(ExtrasBaseRequest):
+    """A picture as base64 or `data:` URI, and the steps for it."""
+
+    image: Text = ""
+
+
+class FileData(BaseModel):
+    """A picture as base64 and the name of its file."""
+
+    data: Text
+    name: Text
+
+
+class ExtrasBatchImagesRequest(ExtrasBaseRequest):
+    """Several pictures, and the steps for all of them."""
+
+    imageList: list[FileData]
+
+
+class ExtrasSingleImageResponse(BaseModel):
+    """What was done, as HTML, and the picture as base64."""
+
+    html_info: str
+    image: str | None = None
+
+
+class ExtrasBatchImagesResponse(BaseModel):
+    """What was done to the last picture, as HTML, and all pictures as base64."""
+
+    html_info: str
+    images: list[str]
+
+
 class PNGInfoRequest(Request):
     """A picture as base64 or `data:` URI."""
 
@@ -214,6 +266,17 @@ class UpscalerItem(BaseModel):
     scale: float | None
 
 
+class FaceRestorerItem(BaseModel):
+    name: str
+    cmd_dir: str | None
+
+
+class RealesrganItem(BaseModel):
+    name: str
+    path: str | None
+    scale: int | None
+
+
 class LatentUpscalerModeItem(BaseModel):
     name: str
 
@@ -222,6 +285,30 @@ class PromptStyleItem(BaseModel):
     name: str
     prompt: str | None
     negative_prompt: str | None
+
+
+class ScriptArg(BaseModel):
+    """One argument of a script, as its control shows it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    label: str | None
+    value: Any
+    minimum: Any
+    maximum: Any
+    step: Any
+    choices: list[str] | None
+
+
+class ScriptInfo(BaseModel):
+    """One script and its arguments."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str | None
+    is_alwayson: bool | None
+    is_img2img: bool | None
+    args: list[ScriptArg]
 
 
 class ScriptsList(BaseModel):

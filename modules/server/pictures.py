@@ -13,7 +13,7 @@ from PIL import Image
 
 from modules.imaging.encoding import Encoding, encode
 
-FORMATS_IN = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO")
+FORMATS_IN = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Formats that are read; Pillow's others either start programs (EPS) or are of no use here."""
 FORMATS_OUT = ("png", "jpg", "jpeg", "webp")
 MAX_PIXELS = 200_000_000

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import HTTPException
 from PIL import Image
 
+from modules.extend.arguments import ScriptCall
 from modules.imaging.reading import corrected
 from modules.pipeline.processing import (
     StableDiffusionProcessing,
@@ -64,7 +65,8 @@ def _finish(
     request.sampler_name = body.sampler_name or body.sampler_index
     request.do_not_save_samples = request.do_not_save_grid = not body.save_images
     request.override_settings = checked_overrides(body.override_settings or {}, options)
-    check_scripts(body.script_name, body.alwayson_scripts)
+    request.script_call = ScriptCall(body.script_name, body.script_args, body.alwayson_scripts)  # type: ignore[attr-defined]
+    request.is_api = True  # type: ignore[attr-defined]
 
 
 def _engine_fields(body: models.ProcessingRequest, kind: type[StableDiffusionProcessing]) -> dict[str, Any]:
@@ -89,9 +91,3 @@ def checked_overrides(overrides: Mapping[str, Any], options: Options) -> dict[st
         if option.stored and not option.restrict_api and not (option.directory and options.directory_locked):
             allowed[key] = checked
     return allowed
-
-
-def check_scripts(script_name: str | None, alwayson_scripts: Mapping[str, Any]) -> None:
-    """Raise HTTPException 422 for a script that does not exist; so far none does."""
-    for name in (*([script_name] if script_name else []), *alwayson_scripts):
-        raise HTTPException(422, f"Script '{name}' not found")

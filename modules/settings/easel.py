@@ -13,6 +13,10 @@ EASEL = section(
         radio("never", "small files", "all"),
         restrict_api=True,
     ),
+    Option(
+        "lora_half_products_as_recorded", False,
+        "On a processor, LoHa, LoKr and GLoRA files in half precision do nothing: what A1111 did there, for comparing with its pictures",
+    ),
     Option("prompt_blend", "first", "Blend syntax a:b:0.3", radio("first", "second", "off")),
     Option("queue_after_crash", "running", "Jobs that a crash left undone", radio("running", "paused")),
     Option("queue_kept_jobs", 1000, "Finished jobs whose results are kept", whole()),

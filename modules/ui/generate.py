@@ -45,7 +45,7 @@ class Stops:
     def submit(self, request: StableDiffusionProcessing, task_id: str) -> Job:
         """Hand a request to the engine; if its stop came first, it ends before its first picture."""
         with self._lock:
-            job = self._engine.submit(request, task_id or None)
+            job = self._engine.submit(request, task_id or None, source="page")
             if task_id in self._early:
                 self._early.discard(task_id)
                 job.progress.interrupt()

@@ -9,15 +9,22 @@ if TYPE_CHECKING:
     from modules.pipeline.processing import StableDiffusionProcessingTxt2Img
 
 FIELDS = (
-    "prompt", "negative_prompt", "n_iter", "batch_size", "cfg_scale", "height", "width",
-    "steps", "sampler_name", "scheduler",
+    "prompt", "negative_prompt", "styles", "n_iter", "batch_size", "cfg_scale", "height", "width",
+    "enable_hr", "denoising_strength", "hr_scale", "hr_upscaler", "hr_second_pass_steps", "hr_resize_x", "hr_resize_y",
+    "hr_checkpoint_name", "hr_sampler_name", "hr_scheduler", "hr_prompt", "hr_negative_prompt",
+    "steps", "sampler_name", "scheduler", "enable_refiner", "refiner_checkpoint", "refiner_switch_at",
     "seed", "seed_enable_extras", "subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h",
 )  # fmt: skip
 """Names of the generate event's inputs after the task id, in the order in which A1111's page passes them."""
 
 WHOLE = frozenset(
-    {"n_iter", "batch_size", "height", "width", "steps", "seed", "subseed", "seed_resize_from_w", "seed_resize_from_h"}
-)
+    {
+        "n_iter", "batch_size", "height", "width", "steps", "seed", "subseed", "seed_resize_from_w", "seed_resize_from_h",
+        "hr_second_pass_steps", "hr_resize_x", "hr_resize_y",
+    }
+)  # fmt: skip
+REFINER = ("refiner_checkpoint", "refiner_switch_at")
+SAME = {"Use same checkpoint", "Use same sampler", "Use same scheduler"}
 SEED_EXTRAS = ("subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h")
 
 
@@ -25,14 +32,17 @@ def txt2img_request(values: Mapping[str, Any]) -> StableDiffusionProcessingTxt2I
     """Build the request of the txt2img form.
 
     `values` has the keys of `FIELDS` (missing ones keep the request's defaults). Browsers send numbers as floats
-    and an emptied number box as None: the first are made whole, the second leave the default. The seed extras
-    count only while their checkbox is on. Raises RequestError where a value cannot be used.
+    and an emptied number box as None: the first are made whole, the second leave the default. Seed extras and refiner
+    count only while their switch is on. Raises RequestError where a value cannot be used.
     """
     from modules.pipeline.processing import StableDiffusionProcessingTxt2Img
 
     fields = {name: values[name] for name in FIELDS if values.get(name) is not None}
     if not fields.pop("seed_enable_extras", False):
         fields = {name: value for name, value in fields.items() if name not in SEED_EXTRAS}
+    if not fields.pop("enable_refiner", False):
+        fields = {name: value for name, value in fields.items() if name not in REFINER}
+    fields = {name: value for name, value in fields.items() if not (name.startswith("hr_") and value in SAME)}
     for name in WHOLE & fields.keys():
         fields[name] = _whole(fields[name])
     return StableDiffusionProcessingTxt2Img(**fields)

@@ -10,7 +10,9 @@ import gradio as gr
 from modules.ui.defaults import opening_values
 from modules.ui.generate import Stops, connect_generate, txt2img_handler
 from modules.ui.parts.dimensions import Dimensions, dimensions
+from modules.ui.parts.hires import hires_controls, hires_upscalers
 from modules.ui.parts.output import output_panel
+from modules.ui.parts.refiner import refiner_controls
 from modules.ui.parts.sampling import sampling_controls
 from modules.ui.parts.seed import connect_reuse, seed_controls
 from modules.ui.parts.toprow import top_row
@@ -33,10 +35,12 @@ def txt2img_tab(engine: Engine) -> Txt2ImgTab:
     """Build the tab and wire it to the engine."""
     opening = opening_values(engine)
     with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
-        top = top_row("txt2img", opening.prompt)
+        top = top_row("txt2img", opening.prompt, engine)
         with gr.Row(elem_classes=["tab-body"]):
             with gr.Column(elem_id="txt2img_settings", scale=1, min_width=320):
                 sampling = sampling_controls("txt2img", engine)
+                hires = hires_controls(engine, hires_upscalers(engine))
+                refiner = refiner_controls("txt2img", engine)
                 size = dimensions("txt2img", opening.width, opening.height)
                 seed = seed_controls("txt2img")
             output = output_panel("txt2img")
@@ -48,6 +52,22 @@ def txt2img_tab(engine: Engine) -> Txt2ImgTab:
             "cfg_scale": size.cfg_scale,
             "height": size.height,
             "width": size.width,
+            "styles": top.styles,
+            "enable_hr": hires.enable,
+            "denoising_strength": hires.denoising_strength,
+            "hr_scale": hires.scale,
+            "hr_upscaler": hires.upscaler,
+            "hr_second_pass_steps": hires.steps,
+            "hr_resize_x": hires.resize_x,
+            "hr_resize_y": hires.resize_y,
+            "hr_checkpoint_name": hires.checkpoint,
+            "hr_sampler_name": hires.sampler,
+            "hr_scheduler": hires.scheduler,
+            "hr_prompt": hires.prompt,
+            "hr_negative_prompt": hires.negative_prompt,
+            "enable_refiner": refiner.enable,
+            "refiner_checkpoint": refiner.checkpoint,
+            "refiner_switch_at": refiner.switch_at,
             "steps": sampling.steps,
             "sampler_name": sampling.sampler,
             "scheduler": sampling.scheduler,

@@ -65,6 +65,15 @@ class NumpyArray:
         return self._made
 
 
+def from_buffer(data: Any, dtype: Any, shape: Any, order: Any, *_axes: Any) -> NumpyArray:
+    """numpy's way of protocol 5."""
+    if order not in ("C", "F"):
+        raise Broken("holds a numpy array of an unknown order")
+    array = NumpyArray()
+    array.give_state((1, shape, dtype, order == "F", data))
+    return array
+
+
 def number(dtype: Any, raw: Any) -> float | int | bool:
     """`numpy.core.multiarray.scalar(dtype, bytes)` as a Python number."""
     if not isinstance(dtype, NumpyDtype) or type(raw) is not bytes or dtype.name not in _LAYOUTS:

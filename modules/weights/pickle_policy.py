@@ -26,7 +26,7 @@ def follow(choice: Callable[[], str]) -> None:
 
 @contextlib.contextmanager
 def deciding(choice: Choice) -> Iterator[None]:
-    """Another decision inside a `with` block: for tests and for commands whose very point is a pickle."""
+    """Another decision inside a `with` block."""
     before = _choice
     follow(lambda: choice)
     try:
@@ -41,11 +41,11 @@ def allows(kind: str) -> bool:
     return choice == "all" or (choice == "small files" and kind not in LARGE)
 
 
-def check(path: Path, kind: str) -> None:
-    """Raise PickleFile, which names the setting and the command, if pickles of this kind are not read."""
+def check(path: Path, kind: str, *, consent: bool = False) -> None:
+    """Raise PickleFile, which names the setting and the command, if pickles of this kind are not read and nobody asked for it."""
     if path.suffix.lower() == ".safetensors":
         raise PickleFile(path, "is a pickle under a safetensors name; do not trust it, or rename it to .ckpt", kind=kind)
-    if not allows(kind):
+    if not consent and not allows(kind):
         problem = (
             "is a pickle, a format that can carry programs, and reading those is off (Easel would run none of it): "
             f"convert it with './webui.sh convert {path.name}', or switch on '{SETTING}' (read_pickles) in the settings"

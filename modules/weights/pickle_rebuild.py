@@ -6,9 +6,9 @@ A name that is not in `BUILDERS` or `INERT` ends the reading. Nothing here looks
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
-from modules.weights.pickle_numpy import NumpyArray, NumpyDtype, number
+from modules.weights.pickle_numpy import NumpyArray, NumpyDtype, from_buffer, number
 from modules.weights.pickle_values import Broken, Parameters, StoredTensor, Symbol, Unsafe, Unsupported, key, quoted, view
 
 STORAGES: Mapping[str, str | None] = {
@@ -35,6 +35,7 @@ _TENSOR_CLASSES = {
     Symbol("torch.nn.parameter", "Parameter"),
     Symbol("torch.nn.parameter", "Buffer"),
 }
+PARAMETER_CLASSES = (Symbol("torch.nn.modules.container", "ParameterDict"), Symbol("torch.nn.modules.container", "ParameterList"))
 _OBJECT = {Symbol("builtins", "object"), Symbol("__builtin__", "object")}
 _NDARRAY = Symbol("numpy", "ndarray")
 _LIGHTNING = "pytorch_lightning.callbacks."
@@ -49,11 +50,11 @@ def known(symbol: Symbol) -> Symbol:
     if symbol.module in _MODULES and symbol.name in QUANTIZED:
         raise Unsupported(f"holds quantized tensors ({symbol})", "quantized")
     if symbol in _UNSUPPORTED:
-        raise Unsupported(f"holds tensors of a kind that is not built in ({symbol})", _UNSUPPORTED[symbol])
+        raise Unsupported(f"holds {_UNSUPPORTED[symbol]} tensors ({symbol})", _UNSUPPORTED[symbol])
     raise Unsafe(f"asks for {quoted(symbol)}, which weights do not need")
 
 
-def storage_dtype(symbol: Any) -> str | None | bool:
+def storage_dtype(symbol: Any) -> str | Literal[False] | None:
     """The element dtype that a storage class stands for (None: bytes), False for any other name."""
     if not isinstance(symbol, Symbol) or symbol.module not in _MODULES:
         return False
@@ -194,8 +195,7 @@ BUILDERS: dict[Symbol, Builder] = {
     Symbol("torch._tensor", "_rebuild_from_type_v2"): _from_type,
     Symbol("torch", "Size"): _size,
     Symbol("torch", "device"): _device,
-    Symbol("torch.nn.modules.container", "ParameterDict"): Parameters,
-    Symbol("torch.nn.modules.container", "ParameterList"): Parameters,
+    **{symbol: Parameters for symbol in PARAMETER_CLASSES},
     Symbol("collections", "OrderedDict"): _ordered_dict,
     Symbol("collections", "defaultdict"): _default_dict,
     Symbol("_codecs", "encode"): _encode,
@@ -204,7 +204,9 @@ BUILDERS: dict[Symbol, Builder] = {
     Symbol("numpy", "dtype"): NumpyDtype,
     **{Symbol(module, "_reconstruct"): _reconstruct_array for module in ("numpy.core.multiarray", "numpy._core.multiarray")},
     **{Symbol(module, "scalar"): number for module in ("numpy.core.multiarray", "numpy._core.multiarray")},
+    **{Symbol(module, "_frombuffer"): from_buffer for module in ("numpy.core.numeric", "numpy._core.numeric")},
     **_both("set", _set),
+    **_both("bytes", lambda: b""),
 }
 """Name -> our function that takes the call's arguments."""
 

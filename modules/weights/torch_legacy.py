@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from modules.weights.pickle_opcodes import Source
 from modules.weights.pickle_reader import read_pickle
-from modules.weights.pickle_rebuild import storage_dtype
+from modules.weights.pickle_rebuild import PARAMETER_CLASSES, storage_dtype
 from modules.weights.pickle_values import ITEM_SIZES, Broken, Cut, Storage, Symbol, Unsafe, is_count, quoted
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -28,8 +28,13 @@ class Storages:
         self._sizes = sizes
         self.named: dict[str, Storage] = {}
 
-    def __call__(self, ident: Any) -> Storage:
-        """The storage of `("storage", class, key, location, elements[, view])`; raises Broken or Unsafe."""
+    def __call__(self, ident: Any) -> Storage | Symbol:
+        """The storage of `("storage", class, key, location, elements[, view])`; raises Broken or Unsafe.
+
+        The old format also names classes of modules this way, with their source text, which is not looked at.
+        """
+        if type(ident) is tuple and len(ident) == 4 and ident[0] == "module" and ident[1] in PARAMETER_CLASSES:
+            return ident[1]
         if type(ident) is not tuple or len(ident) not in (5, 6) or ident[0] != "storage":
             raise Unsafe("asks for something else than a storage from outside its pickle")
         _, kind, key, _location, elements, *rest = ident
@@ -38,7 +43,7 @@ class Storages:
             raise Unsafe(f"asks for a storage of class {quoted(kind) if isinstance(kind, Symbol) else 'unknown'}")
         if type(key) is not str or len(key) > MAX_KEY or not is_count(elements):
             raise Broken("names a storage in an impossible way")
-        whole = Storage(key, dtype, elements * ITEM_SIZES[dtype or "U8"])  # type: ignore[index]
+        whole = Storage(key, dtype, elements * ITEM_SIZES[dtype or "U8"])
         self._check(whole)
         return _part(whole, rest[0]) if rest and rest[0] is not None else whole
 

@@ -67,6 +67,7 @@ CALLS = [
         "a name through the memo", archive(pickled(short("os") + b"\x94" + short("system") + b"\x94" + b"h\0h\x01\x93", 4)), UnsafePickle
     ),
     Attack("a name of joined parts", archive(pickled(EMPTY_LIST + short("system") + b"\x93", 4)), UnsafePickle),
+    Attack("bytes of a gigabyte", hidden(call("builtins", "bytes", number(2**30))), BadPickle),
     Attack("a chain of calls", hidden(call("collections", "OrderedDict", EMPTY_LIST) + EMPTY_TUPLE + REDUCE), UnsafePickle),
     Attack("a call of a text", hidden(text("os.system") + tup(text("id")) + REDUCE), UnsafePickle),
     Attack("a call of a storage class", hidden(call("torch", "FloatStorage", number(4))), UnsafePickle),

@@ -22,6 +22,9 @@ def store_at(path: Path) -> JobStore:
     return JobStore(open_database(path))
 
 
+EVENT = Event(1, 1.0, "queued", {})
+
+
 def row(job_id: str = "task(txt2img-1)", **values: object) -> JobRow:
     fields: dict = {"id": job_id, "kind": "txt2img", "created": 1.0} | values
     return JobRow(**fields)
@@ -29,8 +32,8 @@ def row(job_id: str = "task(txt2img-1)", **values: object) -> JobRow:
 
 def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:
     store = store_at(tmp_path / "easel.db")
-    number = store.add(row(webhook={"url": "http://a"}, priority=3), {"prompt": "한국어", "seed": 7})
-    store.change(number, state="done", result={"files": ["a.png"]}, finished=2.0)
+    number = store.add(row(webhook={"url": "http://a"}, priority=3), {"prompt": "한국어", "seed": 7}, EVENT)
+    store.change([(number, {"state": "done", "result": {"files": ["a.png"]}, "finished": 2.0}, None)])
     store.database.close()
     again = store_at(tmp_path / "easel.db")
     read = again.get("task(txt2img-1)")
@@ -41,8 +44,8 @@ def test_a_job_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_the_latest_of_equal_ids_is_meant(tmp_path: Path) -> None:
     store = store_at(tmp_path / "easel.db")
-    store.add(row(source="api"), {})
-    second = store.add(row(source="page"), {})
+    store.add(row(source="api"), {}, EVENT)
+    second = store.add(row(source="page"), {}, EVENT)
     found = store.get("task(txt2img-1)")
     assert found is not None and found.number == second
 
@@ -55,13 +58,13 @@ def test_unfinished_jobs_come_in_the_order_of_the_queue(tmp_path: Path) -> None:
         ("c", "paused", 0, 1.0),
         ("d", "running", 5, 9.0),
     ):
-        store.add(row(name, state=state, priority=priority, position=position), {})
+        store.add(row(name, state=state, priority=priority, position=position), {}, EVENT)
     assert [job.id for job in store.unfinished()] == ["d", "c", "a"]
 
 
 def test_only_one_program_adopts_a_job(tmp_path: Path) -> None:
     store = store_at(tmp_path / "easel.db")
-    store.add(row(session="dead"), {})
+    store.add(row(session="dead"), {}, EVENT)
     rows = store.unfinished()
     others = store.unfinished()
     assert [job.id for job in store.adopt(rows, "mine")] == ["task(txt2img-1)"]
@@ -70,9 +73,8 @@ def test_only_one_program_adopts_a_job(tmp_path: Path) -> None:
 
 def test_events_follow_their_job_and_go_with_it(tmp_path: Path) -> None:
     store = store_at(tmp_path / "easel.db")
-    number = store.add(row(state="done"), {})
-    for count in (1, 2, 3):
-        store.add_event(number, Event(count, float(count), "queued", {"n": count}))
+    number = store.add(row(state="done"), {}, EVENT)
+    store.change([(number, {}, Event(count, float(count), "running", {"n": count})) for count in (2, 3)])
     assert [event.number for event in store.events(number, after=1)] == [2, 3]
     assert store.prune(0) == [number]
     assert store.events(number) == [] and store.body(number) == {} and store.get("task(txt2img-1)") is None
@@ -80,9 +82,9 @@ def test_events_follow_their_job_and_go_with_it(tmp_path: Path) -> None:
 
 def test_pruning_keeps_the_newest_and_everything_unfinished(tmp_path: Path) -> None:
     store = store_at(tmp_path / "easel.db")
-    store.add(row("waiting"), {})
+    store.add(row("waiting"), {}, EVENT)
     for count in range(4):
-        store.add(row(f"done{count}", state="done"), {})
+        store.add(row(f"done{count}", state="done"), {}, EVENT)
     store.prune(2)
     assert [job.id for job in store.list()] == ["done3", "done2", "waiting"]
 
@@ -142,7 +144,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage:
     path = tmp_path / "easel.db"
     store = store_at(path)
     for count in range(200):
-        store.add(row(f"job{count}"), {"prompt": "x" * 500})
+        store.add(row(f"job{count}"), {"prompt": "x" * 500}, EVENT)
     store.database.close()
     content = path.read_bytes()
     if damage is None:  # the pages in the middle are gone
@@ -151,7 +153,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage:
     with caplog.at_level(logging.ERROR):
         again = store_at(path)
     assert again.database.durable and again.list() == []
-    again.add(row(), {})
+    again.add(row(), {}, EVENT)
     if damage:
         (kept,) = tmp_path.glob("easel.db.damaged-*")
         assert kept.read_bytes() == damage and kept.name in caplog.text
@@ -165,7 +167,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path, caplog: pytest.
     before = path.read_bytes()
     database = open_database(path)
     assert not database.durable and "newer version" in caplog.text
-    JobStore(database).add(row(), {})
+    JobStore(database).add(row(), {}, EVENT)
     assert path.read_bytes() == before
 
 
@@ -186,5 +188,5 @@ def test_a_path_that_cannot_be_a_file_means_memory(tmp_path: Path, caplog: pytes
 def check_memory(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = store_at(path)
     assert not store.database.durable and "kept in memory" in caplog.text
-    store.add(row(), {"prompt": "a"})
+    store.add(row(), {"prompt": "a"}, EVENT)
     assert [job.id for job in store.list()] == ["task(txt2img-1)"]

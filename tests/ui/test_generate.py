@@ -17,7 +17,7 @@ class Engine:
         self.jobs: dict[str, Job] = {}
         self.interrupted = False
 
-    def submit(self, request: Any, task_id: str | None = None) -> Job:
+    def submit(self, request: Any, task_id: str | None = None, **_: Any) -> Job:
         job = Job(request, task_id or "made up")
         self.jobs[job.id] = job
         return job

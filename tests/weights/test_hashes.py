@@ -113,9 +113,9 @@ def test_both_hashes_of_one_file_are_kept(tmp_path: Path, counted: list[str]) ->
 
 
 def test_tensors_of_what_is_no_safetensors_file(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"hello world")
-    with pytest.raises(ValueError, match="'x' is no safetensors file"):
-        hashes.tensors_sha256_of(tmp_path / "x")
+    (tmp_path / "x.safetensors").write_bytes(b"hello world")
+    with pytest.raises(ValueError, match="'x.safetensors' is no safetensors file"):
+        hashes.tensors_sha256_of(tmp_path / "x.safetensors")
 
 
 @pytest.mark.parametrize(

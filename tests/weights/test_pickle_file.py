@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 from collections import OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from weights.weight_files import save, sd1_state
 
 from modules.engine.checkpoints import CheckpointRegistry
 from modules.engine.paths import Paths
-from modules.weights import pickle_policy
+from modules.weights import pickle_file, pickle_policy
 from modules.weights.errors import BadPickle, PickleFile, TruncatedFile, UnsafePickle, UnsupportedFamily
 from modules.weights.loader import load_checkpoint
 from modules.weights.mapped import TORCH_DTYPES
 from modules.weights.open_tensors import open_tensors
 from modules.weights.pickle_file import PickleTensorFile
 
+pytestmark = pytest.mark.filterwarnings("ignore:ComplexHalf", "ignore:torch.quantize", "ignore::DeprecationWarning")
 FORMATS = {
     "zip": {},
     "legacy": {"_use_new_zipfile_serialization": False},
@@ -37,9 +37,7 @@ def form(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def opened(path: Path, value: Any, form: dict[str, Any]) -> PickleTensorFile:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.save(value, path, **form)
+    torch.save(value, path, **form)
     return PickleTensorFile.open(path)
 
 
@@ -123,9 +121,7 @@ def test_plain_pickles_and_numpy(tmp_path: Path, protocol: int) -> None:
 
 
 def test_quantized_tensors_have_their_own_error(tmp_path: Path, form: dict[str, Any]) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        quantized = torch.quantize_per_tensor(torch.ones(4), 0.1, 0, torch.qint8)
+    quantized = torch.quantize_per_tensor(torch.ones(4), 0.1, 0, torch.qint8)
     with pytest.raises(UnsupportedFamily, match="quantized"):
         opened(tmp_path / "x.pt", {"a": quantized}, form)
 
@@ -151,11 +147,15 @@ def test_a_file_that_shrinks_while_open(tmp_path: Path, form: dict[str, Any]) ->
 
 def test_only_what_is_asked_for_is_read(tmp_path: Path, form: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     mapped: list[int] = []
-    from modules.weights import pickle_file
-
     original = pickle_file.map_tensor
-    monkeypatch.setattr(pickle_file, "map_tensor", lambda *a: mapped.append(a[3] - a[2]) or original(*a))
-    with opened(tmp_path / "x.pt", {"large": torch.zeros(1_000_000), "small": torch.zeros(1_000_000)[10:14]}, form) as file:
+
+    def counting(*arguments: Any) -> Tensor:
+        mapped.append(arguments[3] - arguments[2])
+        return original(*arguments)
+
+    monkeypatch.setattr(pickle_file, "map_tensor", counting)
+    state = {"large": torch.zeros(1_000_000), "small": torch.zeros(1_000_000)[10:14]}
+    with opened(tmp_path / "x.pt", state, form) as file:
         file.read("small")
     assert mapped == [16]
 
@@ -174,7 +174,8 @@ def test_a_checkpoint_as_ckpt_loads_like_its_safetensors_twin(tmp_path: Path, fo
 @pytest.mark.parametrize(
     ("choice", "kind", "allowed"),
     [
-        ("never", "embedding", False), ("never", "checkpoint", False), ("small files", "embedding", True), ("small files", "upscaler", True),
+        ("never", "embedding", False), ("never", "checkpoint", False),
+        ("small files", "embedding", True), ("small files", "upscaler", True),
         ("small files", "checkpoint", False), ("small files", "VAE", False), ("all", "checkpoint", True), ("whatever", "embedding", False),
     ],
 )  # fmt: skip

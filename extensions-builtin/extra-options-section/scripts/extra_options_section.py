@@ -39,7 +39,7 @@ class ExtraOptionsSection(scripts.Script):
         return controls
 
     def before_process(self, p, *args):
-        for name, value in zip(self.setting_names, args):
+        for name, value in zip(self.setting_names, args, strict=False):
             if name not in p.override_settings and value is not None:
                 p.override_settings[name] = value
 

@@ -22,6 +22,9 @@ class GLoRA(Layer):
     def rank(self) -> int | None:
         return self.tensors["a2.weight"].shape[0] if self.later else None
 
+    def multiplied(self) -> tuple[str, ...]:
+        return self.required[0]
+
     def change(self, weight: Tensor, dyn: int | None) -> Tensor:
         a1, a2, b1, b2 = (self._matrix(weight, name) for name in self.required[0])
         if self.later:

@@ -63,6 +63,10 @@ class Layer:
         """The change of the bias before strength."""
         return None
 
+    def multiplied(self) -> tuple[str, ...]:
+        """Names of tensors that are multiplied with one another as matrices in the file's own type."""
+        return ()
+
     def factor(self) -> float:
         """The file's own scale: explicit, else alpha over rank where both are known, else 1."""
         if self.scale is not None:

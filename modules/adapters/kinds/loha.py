@@ -16,6 +16,9 @@ class LoHa(Layer):
     def rank(self) -> int:
         return self.tensors["hada_w1_b"].shape[0]
 
+    def multiplied(self) -> tuple[str, ...]:
+        return self.required[0]
+
     def change(self, weight: Tensor, dyn: int | None) -> Tensor:
         return self._factor(weight, "1") * self._factor(weight, "2")
 

@@ -21,6 +21,9 @@ class LoKr(Layer):
                 return self.tensors[name].shape[0]
         return None
 
+    def multiplied(self) -> tuple[str, ...]:
+        return tuple(name for name in self.tensors if name.startswith("lokr_w") and name.endswith(("_a", "_b")))
+
     def change(self, weight: Tensor, dyn: int | None) -> Tensor:
         first, second = self._factor(weight, "1"), self._factor(weight, "2")
         if second.ndim == 4:

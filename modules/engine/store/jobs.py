@@ -68,18 +68,23 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def add(self, row: JobRow, body: Mapping[str, Any]) -> int:
-        """Insert a job with its request; returns its number."""
+    def add(self, row: JobRow, body: Mapping[str, Any], event: Event) -> int:
+        """Insert a job with its request and its first event; returns its number."""
         values = {name: value for name, value in _values(vars(row)).items() if name != "number"}
         with self.database.writing() as connection:
             number = int(connection.execute(insert(jobs).values(**values)).inserted_primary_key[0])
             connection.execute(insert(requests).values(job=number, body=json.dumps(body)))
+            connection.execute(insert(events).values(job=number, **_event(event)))
         return number
 
-    def change(self, number: int, **values: Any) -> None:
-        """Set columns of one job."""
+    def change(self, changes: Iterable[tuple[int, Mapping[str, Any], Event | None]]) -> None:
+        """Set columns of jobs and append an event to each: (number, columns, event)."""
         with self.database.writing() as connection:
-            connection.execute(update(jobs).where(jobs.c.number == number).values(**_values(values)))
+            for number, values, event in changes:
+                if values:
+                    connection.execute(update(jobs).where(jobs.c.number == number).values(**_values(values)))
+                if event is not None:
+                    connection.execute(insert(events).values(job=number, **_event(event)))
 
     def reorder(self, order: Iterable[tuple[int, int, float]]) -> None:
         """Set (number, priority, position) of many jobs."""
@@ -141,12 +146,6 @@ class JobStore:
                     connection.execute(delete(table).where(column == number))
         return numbers
 
-    def add_event(self, number: int, event: Event) -> None:
-        """Append an event to a job."""
-        values = {"number": event.number, "at": event.at, "name": event.name, "data": json.dumps(event.data)}
-        with self.database.writing() as connection:
-            connection.execute(insert(events).values(job=number, **values))
-
     def events(self, number: int, after: int = 0) -> list[Event]:
         """The events of a job after event `after`, in order."""
         query = select(events).where((events.c.job == number) & (events.c.number > after)).order_by(events.c.number)
@@ -183,6 +182,10 @@ class JobStore:
 
 def _values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: json.dumps(value) if name in JSON_COLUMNS and value is not None else value for name, value in values.items()}
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {"number": event.number, "at": event.at, "name": event.name, "data": json.dumps(event.data)}
 
 
 def _job(row: Row[Any]) -> JobRow:

@@ -44,12 +44,12 @@ class ScriptSeed(ScriptBuiltinUI):
         return [seed, extra, subseed, strength, from_w, from_h]
 
     def setup(  # type: ignore[override]
-        self, p: Any, seed: int, seed_checkbox: bool, subseed: int, subseed_strength: float, seed_resize_from_w: int, seed_resize_from_h: int
+        self, p: Any, seed: int, extra: bool, subseed: int, strength: float, resize_from_w: int, resize_from_h: int
     ) -> None:
         p.seed = seed
-        if not seed_checkbox:
+        if not extra:
             return
-        if subseed_strength > 0:
-            p.subseed, p.subseed_strength = subseed, subseed_strength
-        if seed_resize_from_w > 0 and seed_resize_from_h > 0:
-            p.seed_resize_from_w, p.seed_resize_from_h = seed_resize_from_w, seed_resize_from_h
+        if strength > 0:
+            p.subseed, p.subseed_strength = subseed, strength
+        if resize_from_w > 0 and resize_from_h > 0:
+            p.seed_resize_from_w, p.seed_resize_from_h = resize_from_w, resize_from_h

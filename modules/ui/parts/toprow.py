@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from modules.ui.parts.tools import tool_button
+
+if TYPE_CHECKING:
+    from modules.engine.engine import Engine
 
 PLACEHOLDER = "{}\n(Press Ctrl+Enter to generate, Alt+Enter to skip, Esc to interrupt)"
 
@@ -20,11 +24,12 @@ class TopRow:
     skip: gr.Button
     interrupting: gr.Button
     clear: gr.Button
+    styles: gr.Dropdown
     error: gr.HTML
 
 
-def top_row(tab: str, prompt: str) -> TopRow:
-    """Build the row of a tab ("txt2img", "img2img") with a first prompt."""
+def top_row(tab: str, prompt: str, engine: Engine) -> TopRow:
+    """Build the row of a tab ("txt2img", "img2img") with a first prompt and the styles there are."""
     with gr.Row(elem_id=f"{tab}_toprow", elem_classes=["toprow"]):
         with gr.Column(elem_id=f"{tab}_prompt_container", elem_classes=["prompt-container"], scale=6):
             positive = _prompt(tab, "prompt", "Prompt", prompt)
@@ -33,8 +38,20 @@ def top_row(tab: str, prompt: str) -> TopRow:
             interrupt, skip, interrupting, generate = _generate_box(tab)
             with gr.Row(elem_id=f"{tab}_tools", elem_classes=["prompt-tools"]):
                 clear = tool_button("🗑️", f"{tab}_clear_prompt")
+            names = style_names(engine)
+            styles = gr.Dropdown(
+                names, value=[], multiselect=True, label="Styles", elem_id=f"{tab}_styles", visible=True if names else "hidden"
+            )
             error = gr.HTML(elem_id=f"{tab}_error", elem_classes=["error-slot"])
-    return TopRow(positive, negative, generate, interrupt, skip, interrupting, clear, error)
+    return TopRow(positive, negative, generate, interrupt, skip, interrupting, clear, styles, error)
+
+
+def style_names(engine: Engine) -> list[str]:
+    """Names of the styles in the styles files."""
+    from modules.prompt.styles import StyleDatabase
+
+    files = list(getattr(engine.flags, "styles_file", None) or [engine.paths.data / "styles.csv"])
+    return list(StyleDatabase(files).styles)
 
 
 def _prompt(tab: str, name: str, label: str, value: str) -> gr.Textbox:
