@@ -28,7 +28,7 @@ class Script(scripts.Script):
         return "Custom code"
 
     def show(self, is_img2img):
-        return bool(cmd_opts.allow_code)
+        return bool(getattr(cmd_opts, "allow_code", False))
 
     def ui(self, is_img2img):
         import gradio as gr

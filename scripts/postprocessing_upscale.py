@@ -66,6 +66,7 @@ class ScriptPostprocessingUpscale(ScriptPostprocessing):
     def process_firstpass(self, pp: PostprocessedImage, **args: Any) -> None:
         step = _step(args)
         if step is not None:
+            step.check()
             pp.shared.target_width, pp.shared.target_height = step.target(pp.image.size)
 
     def process(self, pp: PostprocessedImage, **args: Any) -> None:

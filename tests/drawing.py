@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from PIL import Image
 
+from modules import flags
 from modules.engine.engine import Engine
 from modules.engine.paths import Paths
 from modules.pipeline.processing import StableDiffusionProcessingTxt2Img
@@ -53,7 +53,7 @@ def drawing_engine(data: Path, **settings: Any) -> tuple[Engine, Drawing]:
     options = Options()
     for name, value in settings.items():
         options.set(name, value)
-    engine = Engine(SimpleNamespace(no_hashing=True), Paths(data, data / "models"), options)
+    engine = Engine(flags.parse(["--nowebui", "--no-hashing"]), Paths(data, data / "models"), options)
     drawing = Drawing()
     engine.executors["txt2img"] = drawing
     engine.builders["txt2img"] = build

@@ -30,6 +30,30 @@ ENDS = {
     "out.0": "conv_norm_out",
     "out.2": "conv_out",
 }
+MMDIT_BLOCK = {
+    "x_block.attn.proj": "attn.to_out.0",
+    "x_block.mlp.fc1": "ff.net.0.proj",
+    "x_block.mlp.fc2": "ff.net.2",
+    "x_block.adaLN_modulation.1": "norm1.linear",
+    "context_block.attn.proj": "attn.to_add_out",
+    "context_block.mlp.fc1": "ff_context.net.0.proj",
+    "context_block.mlp.fc2": "ff_context.net.2",
+    "context_block.adaLN_modulation.1": "norm1_context.linear",
+}
+MMDIT_ENDS = {
+    "x_embedder.proj": "pos_embed.proj",
+    "context_embedder": "context_embedder",
+    "t_embedder.mlp.0": "time_text_embed.timestep_embedder.linear_1",
+    "t_embedder.mlp.2": "time_text_embed.timestep_embedder.linear_2",
+    "y_embedder.mlp.0": "time_text_embed.text_embedder.linear_1",
+    "y_embedder.mlp.2": "time_text_embed.text_embedder.linear_2",
+    "final_layer.linear": "proj_out",
+}
+MMDIT_QKV = {
+    "x_block.attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
+    "context_block.attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
+}
+"""Matrices that the checkpoint has as one, and the three that diffusers makes of them."""
 OPENCLIP_LAYERS = {
     "ln_1": "layer_norm1",
     "ln_2": "layer_norm2",
@@ -46,6 +70,14 @@ def unet_names(unet: UNetModel) -> dict[str, str]:
         block = unet.get_submodule(start)
         for inner, _ in block.named_modules():
             names[f"{start}.{inner}".removesuffix(".")] = f"{renamed}.{_inside(block, inner)}".removesuffix(".")
+    return names
+
+
+def mmdit_names(depth: int) -> dict[str, str]:
+    """diffusers' name of every module of an MMDiT that it names, by the module's own path."""
+    names = dict(MMDIT_ENDS)
+    for index in range(depth):
+        names |= {f"joint_blocks.{index}.{ours}": f"transformer_blocks.{index}.{theirs}" for ours, theirs in MMDIT_BLOCK.items()}
     return names
 
 

@@ -140,7 +140,7 @@ class Attached:
 
 
 def _applied(module: HypernetworkModule, context: Tensor, strength: float) -> Tensor:
-    weight = module.linear[0].weight
+    weight = next(module.parameters())
     if weight.device != context.device:
         module.to(context.device)
     if weight.dtype == context.dtype:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from modules.adapters.diffusers_names import openclip_names, unet_names
+from modules.adapters.diffusers_names import MMDIT_QKV, mmdit_names, openclip_names, unet_names
+from modules.nets.mmdit import MMDiT
 from modules.nets.openclip import FusedSelfAttention, OpenCLIPTextModel
 from modules.nets.unet import UNetModel
 
@@ -74,11 +75,12 @@ def _places(net: nn.Module, text: bool) -> Iterator[tuple[str, Place]]:
     for path, module in net.named_modules():
         if isinstance(module, FusedSelfAttention):
             yield from _fused(path, module, text)
-        elif isinstance(module, CHANGEABLE):
+        elif isinstance(module, CHANGEABLE) and module.weight is not None:
             place = Place(module, text)
             yield path, place
             if path in others:
                 yield others[path], place
+            yield from _parts_of_fused(path, module, net)
 
 
 def _fused(path: str, module: FusedSelfAttention, text: bool) -> Iterator[tuple[str, Place]]:
@@ -89,7 +91,18 @@ def _fused(path: str, module: FusedSelfAttention, text: bool) -> Iterator[tuple[
         yield f"text_model.encoder.layers.{index}.self_attn.{letter}_proj", place
 
 
+def _parts_of_fused(path: str, module: nn.Module, net: nn.Module) -> Iterator[tuple[str, Place]]:
+    """The three thirds of an MMDiT's fused matrix under the names that diffusers has for them."""
+    start, _, inner = path.partition("_block.")
+    block, _, stream = start.rpartition(".")
+    if isinstance(net, MMDiT) and block and (names := MMDIT_QKV.get(f"{stream}_block.{inner}")):
+        for third, name in enumerate(names):
+            yield f"{block.replace('joint_blocks', 'transformer_blocks')}.{name}", Place(module, False, third=third)
+
+
 def _other_names(net: nn.Module) -> Mapping[str, str]:
     if isinstance(net, UNetModel):
         return unet_names(net)
+    if isinstance(net, MMDiT):
+        return mmdit_names(len(net.joint_blocks))
     return openclip_names(net.config.layers) if isinstance(net, OpenCLIPTextModel) else {}

@@ -56,14 +56,14 @@ def strips(image: Image.Image) -> bytes | None:
     A strip is as high as the picture and parted from it by a black column; of every colour value only the low four bits
     count. The left strip has the low halves of the compressed bytes, the right one the high halves.
     """
-    pixels = _without_black_border(np.asarray(image.convert("RGB"), dtype=np.uint8)) & 0x0F
+    pixels = _without_black_border(np.asarray(image.convert("RGB"), dtype=np.uint8)) & np.uint8(0x0F)
     black = np.flatnonzero(pixels.sum(axis=(0, 2)) == 0)
     if len(black) < 2:
         return None
     low, high = pixels[:, : black.min()], pixels[:, black.max() + 1 :]
     if low.shape != high.shape or not low.size:
         return None
-    packed = (unmasked(high) << 4 | unmasked(low)).tobytes()
+    packed = (unmasked(high) << np.uint8(4) | unmasked(low)).tobytes()
     try:
         stream = zlib.decompressobj()
         return stream.decompress(packed, MAX_JSON)
@@ -87,8 +87,8 @@ def _stream(count: int) -> NDArray[np.uint8]:
 
 def _without_black_border(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The part between the first and last rows and columns that have a pixel with no black channel."""
-    bright = (pixels > 0).all(axis=2)
-    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+    bright = np.all(pixels > 0, axis=2)
+    rows, columns = np.flatnonzero(np.any(bright, axis=1)), np.flatnonzero(np.any(bright, axis=0))
     if not len(rows) or not len(columns):
         return pixels[:0, :0]
     return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

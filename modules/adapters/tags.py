@@ -68,7 +68,7 @@ def _float(params: ExtraNetworkParams, text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise BadArgument(f"<…:{':'.join(params.items)}>: '{text}' is no number; the network was left out")
+        raise BadArgument(f"'{':'.join(params.items)}': '{text}' is no number; the network was left out")
     return value
 
 
@@ -76,4 +76,4 @@ def _whole(params: ExtraNetworkParams, text: str) -> int:
     try:
         return max(int(text), 0)
     except ValueError:
-        raise BadArgument(f"<…:{':'.join(params.items)}>: '{text}' is no whole number; the network was left out") from None
+        raise BadArgument(f"'{':'.join(params.items)}': '{text}' is no whole number; the network was left out") from None

@@ -16,6 +16,8 @@ def body_of(request: Any) -> dict[str, Any]:
 
     Whatever JSON cannot hold becomes null.
     """
+    if hasattr(request, "as_body"):
+        return dict(request.as_body())
     body: dict[str, Any] = {}
     for entry in fields(request):
         value = getattr(request, entry.name)

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Placement = Callable[[str], "tuple[torch.device, torch.dtype]"]
 """Device and precision for a task, named as `--use-cpu` names it."""
 KEPT = 2
-WRAPPERS = ("params_ema.", "params-ema.", "params.", "state_dict.", "model_state_dict.", "g_ema.", "generator.")
+WRAPPERS = ("params_ema.", "params-ema.", "params.", "state_dict.", "model_state_dict.")
 """Names that training programs put around the tensors, best first."""
 
 

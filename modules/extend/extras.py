@@ -35,7 +35,7 @@ MAX_PIXELS = 200_000_000
 
 @dataclass
 class ExtrasResult:
-    """What a job of the Extras page made; the fields that all results share, and the last infotext as `html_info` needs it."""
+    """What a job of the Extras page made; `info` is the infotext of the last picture, shown or not."""
 
     images: list[Image.Image] = field(default_factory=list)
     infotexts: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class ExtrasResult:
 
     def js(self) -> str:
         """The job's data as a JSON text."""
-        return json.dumps({"infotexts": self.infotexts, "comments": self.comments})
+        return json.dumps({"infotexts": self.infotexts, "comments": self.comments, "last": self.info})
 
 
 @dataclass(kw_only=True)
@@ -72,6 +72,10 @@ class ExtrasRequest:
         """Raise RequestError for what cannot be done at all."""
         if self.input_dir and not os.path.isdir(self.input_dir):
             raise RequestError("input_dir", f"there is no folder '{self.input_dir}'")
+
+    def as_body(self) -> dict[str, Any]:
+        """Nothing: the bodies of the API cannot express every step, so that only jobs from there outlive the program."""
+        return {}
 
     def perform(self, runtime: Runtime) -> ExtrasResult:
         """Run the job in the engine's worker; what is finished when it is stopped is returned."""

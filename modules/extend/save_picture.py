@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modules import events
+from modules.imaging.announced import save_announced
 from modules.imaging.filenames import NamedPicture
-from modules.imaging.saving import Saved, save_image
+from modules.imaging.saving import Saved
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,23 +31,10 @@ def save_picture(
 ) -> Saved:
     """Write a picture below `path` and say what was written. Raises SaveError."""
     engine = host.engine
-    params = events.ImageSaveParams(image, p, "", {chunk: info} if info is not None else {})
-    events.fire("before_image_saved", params)
+    folder = engine.paths.data / (path or default_folder(engine.options, p, grid=bool(how.get("grid"))))
     picture = named_picture(p, prompt or "", seed)
     picture.basename = basename
-    saved = save_image(
-        params.image,
-        engine.paths.data / (path or default_folder(engine.options, p, grid=bool(how.get("grid")))),
-        engine.options,
-        picture,
-        extension=extension,
-        infotext=params.pnginfo.get(chunk),
-        chunk=chunk,
-        **how,
-    )
-    params.filename = str(saved.path)
-    events.fire("image_saved", params)
-    return saved
+    return save_announced(image, folder, engine.options, picture, p=p, extension=extension, infotext=info, chunk=chunk, **how)
 
 
 def default_folder(options: Any, p: Any, *, grid: bool) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 ROBOTO = Path(__file__).parent / "fonts" / "Roboto-Regular.ttf"
 STRIKE_WIDTH = 4
 AS_HIGH = str.maketrans({"i": "I", "j": "Iy"})
 """Letters as high and deep as others, measured in their place: FreeType's versions round only the dots differently in small sizes."""
+DOTLESS = str.maketrans("ij", "ı\u0237")
 LINE_SPACING = 4
 
 
@@ -115,13 +117,29 @@ class _Legend:
             joined = "\n".join(text.lines)
             colour = self.style.active if text.is_active else self.style.inactive
             font = self._fitting(joined, text.size[0])
-            middle = (x, y + text.size[1] / 2)
-            draw.multiline_text(middle, joined, font=font, fill=colour, anchor="mm", align="center", spacing=self._gap(font))
+            self._write(draw, joined, font, colour, (x, y + text.size[1] / 2))
             if not text.is_active:
                 level = y + text.size[1] // 2
                 ends = (x - text.size[0] // 2, level, x + text.size[0] // 2, level)
                 draw.line(ends, fill=self.style.inactive, width=STRIKE_WIDTH)
             y += text.size[1] + self.spacing
+
+    def _write(self, draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, colour: str, middle: tuple[float, float]) -> None:
+        """Write lines around a middle, the dots of letters no higher than capitals."""
+        how: dict[str, Any] = {"font": font, "anchor": "mm", "align": "center", "spacing": self._gap(font)}
+        lower = int(font.getbbox("I")[1] - font.getbbox("i")[1])
+        if lower <= 0 or not set(text) & {"i", "j"}:
+            draw.multiline_text(middle, text, fill=colour, **how)
+            return
+        left, top, right, bottom = (int(edge) for edge in draw.multiline_textbbox(middle, text, **how))
+        canvas = Image.new("L", (right - left + 4, bottom - top + 4 + lower))
+        at = middle[0] - left + 2, middle[1] - top + 2
+        whole, dotless = canvas.copy(), canvas
+        ImageDraw.Draw(whole).multiline_text(at, text, fill=255, **how)
+        ImageDraw.Draw(dotless).multiline_text(at, text.translate(DOTLESS), fill=255, **how)
+        dots = ImageChops.multiply(whole, dotless.point(lambda ink: 0 if ink else 255))
+        letters = ImageChops.subtract(whole, dots)
+        draw.bitmap((left - 2, top - 2), ImageChops.lighter(letters, ImageChops.offset(dots, 0, lower)), fill=colour)
 
     def _font(self, size: int) -> ImageFont.FreeTypeFont:
         return get_font(max(size, 1), self.style.font)

@@ -90,6 +90,35 @@ def save_image(
     return Saved(path, _save_text(path, settings, infotext), _save_copy(image, path, settings, infotext, len(content)))
 
 
+def planned_path(
+    image: Image.Image,
+    folder: Path,
+    settings: SaveSettings,
+    picture: NamedPicture,
+    *,
+    extension: str = "png",
+    grid: bool = False,
+    short_filename: bool = False,
+    suffix: str = "",
+    forced_filename: str | None = None,
+    save_to_dirs: bool | None = None,
+) -> Path:
+    """Where `save_image` will most likely write: another program may take the number first. Makes the folder. Raises SaveError."""
+    picture.image = image
+    folder = _folder(folder, settings, picture, grid, save_to_dirs)
+    if forced_filename is not None:
+        return folder / f"{shortened(forced_filename, f'.{extension}')}.{extension}"
+    short = short_filename or (grid and not settings.grid_extended_filename)
+    decoration = "" if short or picture.seed is None else _decoration(settings, picture)
+    *inner, last = decoration.split("/")
+    folder = folder.joinpath(*_inside("/".join(inner)))
+    if settings.save_images_add_number or not last + suffix:
+        number = next_sequence_number(folder, picture.basename) if folder.is_dir() else 0
+        start = f"{picture.basename}-{number:04}" if picture.basename else f"{number:05}"
+        last = start + (f"-{last}" if last else "")
+    return folder / f"{shortened(last, f'.{extension}', suffix)}.{extension}"
+
+
 def _encoded(
     image: Image.Image,
     path: Path,

@@ -197,6 +197,19 @@ METHODS: dict[str, Callable[[Tensor, Tensor, Tensor, AttentionChoice], Tensor]] 
 """Methods by the names A1111 gives them. `None` is attention as in the paper, all scores at once."""
 
 
+TITLES = {
+    "sdp-no-mem": "sdp-no-mem - scaled dot product without memory efficient attention",
+    "sdp": "sdp - scaled dot product",
+    "V1": "V1 - original v1",
+}
+"""Names as the settings show them, where that is more than the name."""
+
+
+def choices() -> list[str]:
+    """What the setting `cross_attention_optimization` offers; a value's name is what stands before " - "."""
+    return [TITLES.get(name, name) for name in METHODS if name != "xformers" or has_xformers()]
+
+
 def has_xformers() -> bool:
     """Whether xformers is installed; it is not imported."""
     return importlib.util.find_spec("xformers") is not None

@@ -20,6 +20,8 @@ class MMDiT(nn.Module):
     """Predicts the flow from a noisy latent; attribute names are the checkpoint's keys under `model.diffusion_model.`."""
 
     pos_embed: Tensor
+    compute_dtype: torch.dtype | None = None
+    """Type to compute in where it is not that of the weights (modules/nets/casting.py)."""
 
     def __init__(self, config: MMDiTConfig) -> None:
         super().__init__()
@@ -34,8 +36,8 @@ class MMDiT(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type in which the network computes: that of its weights."""
-        return self.x_embedder.proj.weight.dtype
+        """Type in which the network computes: that of its weights, unless it was told another."""
+        return self.compute_dtype or self.x_embedder.proj.weight.dtype
 
     def forward(self, x: Tensor, timesteps: Tensor, context: Tensor | None = None, y: Tensor | None = None) -> Tensor:
         """Flow [B, out_channels, h, w], in x's type, of a noisy latent x [B, in_channels, h, w]; an incomplete patch is made whole.

@@ -103,7 +103,7 @@ def _depth(run: Run, pixels: Tensor, latent: Tensor) -> Tensor:
     depth = _net(run, "depth_model")(_for_depth(pixels[0]).to(pixels.device, run.model.unet_dtype)).float()
     depth = functional.interpolate(depth, size=latent.shape[2:], mode="bicubic", align_corners=False)
     low, high = torch.aminmax(depth)
-    depth = 2.0 * (depth - low) / (high - low) - 1.0
+    depth = 2.0 * (depth - low) / (high - low).clamp(min=1e-6) - 1.0  # a plain picture has one depth
     return depth.expand(len(latent), -1, -1, -1)
 
 

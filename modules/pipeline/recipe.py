@@ -52,6 +52,7 @@ def _fields(run: Run, index: int) -> dict[str, Any]:
         "ENSD": _ensd(run),
         "Token merging ratio": p.get_token_merging_ratio() or None,
         "Token merging ratio hr": (p.get_token_merging_ratio(for_hr=True) or None) if getattr(p, "enable_hr", False) else None,
+        "Init image hash": getattr(p, "init_img_hash", None),
         "RNG": opts.randn_source if opts.randn_source != "GPU" else None,
         "Tiling": True if run.tiling else None,
     }

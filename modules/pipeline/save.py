@@ -6,10 +6,11 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modules import events
+from modules.imaging.announced import save_announced
 from modules.imaging.filenames import NamedPicture
 from modules.imaging.files import SaveError, replace_file
 from modules.imaging.grid import grid_rows, image_grid
-from modules.imaging.saving import save_image
 from modules.pipeline.recipe import create_infotext
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def save_init_image(run: Run, image: Image.Image, name: str) -> None:
     """Keep an init picture under its hash, with what texts it carries."""
     folder = run.runtime.data_dir / run.settings.outdir_init_images
     try:
-        save_image(
-            image, folder, run.settings, NamedPicture(), extension=str(run.settings.samples_format),
+        save_announced(
+            image, folder, run.settings, NamedPicture(), p=run.p, extension=str(run.settings.samples_format),
             forced_filename=name, save_to_dirs=False, existing_info=image.info,
         )  # fmt: skip
     except SaveError as error:
@@ -53,7 +54,9 @@ def make_grid(run: Run, images: list[Image.Image]) -> Image.Image | None:
         return None
     count = int(settings.n_rows), settings.grid_prevent_empty_spots
     rows = grid_rows(len(images), p.batch_size, n_rows=count[0], prevent_empty_spots=count[1])
-    grid = image_grid(images, rows=rows, background=settings.grid_background_color)
+    params = events.ImageGridLoopParams(list(images), -(-len(images) // rows), rows)
+    events.fire("image_grid", params)
+    grid = image_grid(params.imgs, rows=params.rows, background=settings.grid_background_color)
     infotext = create_infotext(run, 0, use_main_prompt=True)
     grid.info["parameters"] = infotext
     if settings.grid_save:
@@ -93,11 +96,12 @@ def _try_to_save(
         image.already_saved_as = before  # type: ignore[attr-defined]
         return str(before)
     try:
-        saved = save_image(
+        saved = save_announced(
             image,
             run.runtime.data_dir / folder,
             run.settings,
             picture,
+            p=run.p,
             extension=extension,
             infotext=infotext,
             grid=grid,

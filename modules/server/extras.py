@@ -57,5 +57,6 @@ def extras_routes(engine: Engine, flags: Any) -> APIRouter:
 
 def _html(result: Any) -> str:
     """The last picture's infotext, and what there is to say about the job."""
-    lines = [result.infotexts[-1] if result.infotexts else "", *result.comments.splitlines()]
+    last = result.info if isinstance(result.info, str) else result.info.get("last", "")
+    lines = [last, *result.comments.splitlines()]
     return f"<p>{'<br>'.join(html.escape(line) for line in lines if line)}</p>"

@@ -64,19 +64,25 @@ class Stops:
                 job.progress.interrupt()
 
 
-def txt2img_handler(engine: Engine, stops: Stops) -> Callable[..., tuple[Any, ...]]:
-    """The function behind Generate: (task id, the values of `FIELDS` …) -> gallery, JSON, infotext, comments, error."""
+def form_handler(
+    engine: Engine, stops: Stops, names: Sequence[str], build: Callable[[dict[str, Any]], StableDiffusionProcessing]
+) -> Callable[..., tuple[Any, ...]]:
+    """The function behind Generate: (task id, the form's values by `names` …) -> gallery, JSON, infotext, comments, error."""
 
     folders = output_folders(engine)
 
     def generate(task_id: str, *values: Any) -> tuple[Any, ...]:
         try:
-            request = txt2img_request(dict(zip(FIELDS, values, strict=True)))
-            return show(stops.submit(request, task_id), folders)
+            return show(stops.submit(build(dict(zip(names, values, strict=True))), task_id), folders)
         except Exception as error:
             return failure(error)
 
     return generate
+
+
+def txt2img_handler(engine: Engine, stops: Stops) -> Callable[..., tuple[Any, ...]]:
+    """The function behind txt2img's Generate, for the values of `FIELDS`."""
+    return form_handler(engine, stops, FIELDS, txt2img_request)
 
 
 def restore_handler(engine: Engine) -> Callable[[str], tuple[Any, ...]]:

@@ -21,12 +21,16 @@ def build_page(engine: Engine, flags: Any) -> gr.Blocks:
 
     from modules.ui.parts.checkpoint import checkpoint_menu, connect_size
     from modules.ui.parts.footer import footer
+    from modules.ui.tab_img2img import img2img_tab
+    from modules.ui.tab_png_info import png_info_tab
     from modules.ui.tab_txt2img import txt2img_tab
 
     with gr.Blocks(title="Easel", analytics_enabled=False, fill_width=True, delete_cache=(86400, 86400)) as page:
         menu = checkpoint_menu(engine)
         with gr.Tabs(elem_id="tabs"):
             txt2img = txt2img_tab(engine)
+            img2img = img2img_tab(engine)
+            png_info_tab(engine, txt2img.form, img2img.form, img2img.pictures.image)
         connect_size(menu, engine, txt2img.size.width, txt2img.size.height)
         footer(flags)
     return page

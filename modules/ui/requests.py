@@ -21,6 +21,7 @@ WHOLE = frozenset(
     {
         "n_iter", "batch_size", "height", "width", "steps", "seed", "subseed", "seed_resize_from_w", "seed_resize_from_h",
         "hr_second_pass_steps", "hr_resize_x", "hr_resize_y",
+        "resize_mode", "mask_blur", "inpainting_fill", "inpaint_full_res_padding", "inpainting_mask_invert",
     }
 )  # fmt: skip
 REFINER = ("refiner_checkpoint", "refiner_switch_at")
@@ -29,15 +30,19 @@ SEED_EXTRAS = ("subseed", "subseed_strength", "seed_resize_from_w", "seed_resize
 
 
 def txt2img_request(values: Mapping[str, Any]) -> StableDiffusionProcessingTxt2Img:
-    """Build the request of the txt2img form.
-
-    `values` has the keys of `FIELDS` (missing ones keep the request's defaults). Browsers send numbers as floats
-    and an emptied number box as None: the first are made whole, the second leave the default. Seed extras and refiner
-    count only while their switch is on. Raises RequestError where a value cannot be used.
-    """
+    """Build the request of the txt2img form from values by the names of `FIELDS`; see `common_fields`."""
     from modules.pipeline.processing import StableDiffusionProcessingTxt2Img
 
-    fields = {name: values[name] for name in FIELDS if values.get(name) is not None}
+    return StableDiffusionProcessingTxt2Img(**common_fields({name: values[name] for name in FIELDS if name in values}))
+
+
+def common_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A form's values as fields of a request.
+
+    Browsers send numbers as floats and an emptied number box as None: the first are made whole, the second leave the
+    default. Seed extras and refiner count only while their switch is on.
+    """
+    fields = {name: value for name, value in values.items() if value is not None}
     if not fields.pop("seed_enable_extras", False):
         fields = {name: value for name, value in fields.items() if name not in SEED_EXTRAS}
     if not fields.pop("enable_refiner", False):
@@ -45,7 +50,7 @@ def txt2img_request(values: Mapping[str, Any]) -> StableDiffusionProcessingTxt2I
     fields = {name: value for name, value in fields.items() if not (name.startswith("hr_") and value in SAME)}
     for name in WHOLE & fields.keys():
         fields[name] = _whole(fields[name])
-    return StableDiffusionProcessingTxt2Img(**fields)
+    return fields
 
 
 def _whole(value: Any) -> Any:

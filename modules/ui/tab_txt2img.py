@@ -16,6 +16,7 @@ from modules.ui.parts.refiner import refiner_controls
 from modules.ui.parts.sampling import sampling_controls
 from modules.ui.parts.seed import connect_reuse, seed_controls
 from modules.ui.parts.toprow import top_row
+from modules.ui.paste import Form
 from modules.ui.requests import FIELDS
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Txt2ImgTab:
     prompt: gr.Textbox
     negative_prompt: gr.Textbox
     size: Dimensions
+    form: Form
 
 
 def txt2img_tab(engine: Engine) -> Txt2ImgTab:
@@ -82,4 +84,25 @@ def txt2img_tab(engine: Engine) -> Txt2ImgTab:
         stops = Stops(engine)
         connect_generate("txt2img", engine, stops, top, output, inputs, txt2img_handler(engine, stops))
         connect_reuse(seed, output.generation_info)
-    return Txt2ImgTab(top.prompt, top.negative_prompt, size)
+    fields = {
+        "Prompt": top.prompt,
+        "Negative prompt": top.negative_prompt,
+        "Steps": sampling.steps,
+        "Sampler": sampling.sampler,
+        "Schedule type": sampling.scheduler,
+        "CFG scale": size.cfg_scale,
+        "Size-1": size.width,
+        "Size-2": size.height,
+        "Seed": seed.seed,
+        "Denoising strength": hires.denoising_strength,
+        "Hires upscale": hires.scale,
+        "Hires upscaler": hires.upscaler,
+        "Hires steps": hires.steps,
+        "Hires resize-1": hires.resize_x,
+        "Hires resize-2": hires.resize_y,
+        "Variation seed": seed.subseed,
+        "Variation seed strength": seed.subseed_strength,
+        "Refiner switch at": refiner.switch_at,
+    }
+    switches = {"enable_hr": hires.enable, "enable_refiner": refiner.enable, "seed_enable_extras": seed.show_extras}
+    return Txt2ImgTab(top.prompt, top.negative_prompt, size, Form(fields, switches))

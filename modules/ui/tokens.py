@@ -20,7 +20,8 @@ def token_counts_of(engine: Engine, texts: Iterable[str], steps: int = 20, *, is
     from modules.prompt.counter import token_counts
     from modules.prompt.emphasis import parses_attention
 
-    options = engine.options
+    options, model = engine.options, engine.models.loaded
+    embeddings = engine.networks.embeddings_for(model).lookup(_tokenizer()) if model is not None else None
     counts = []
     for text in texts:
         prompt = strip_comments(text) if options.enable_prompt_comments else text
@@ -33,6 +34,7 @@ def token_counts_of(engine: Engine, texts: Iterable[str], steps: int = 20, *, is
                 blend=options.prompt_blend,
                 attention=parses_attention(options.emphasis),
                 comma_padding_backtrack=int(options.comma_padding_backtrack),
+                embeddings=embeddings,
             )
         )
     return counts

@@ -179,10 +179,10 @@ def probe_prediction(unet: UNetModel | MMDiT) -> Prediction:
     config, weight = unet.config, next(unet.parameters())
     if isinstance(config, MMDiTConfig) or config.in_channels != config.out_channels:
         return "eps"
-    x = weight.new_full((1, config.in_channels, 8, 8), 0.5)
-    context = weight.new_full((1, 2, config.context_dim), 0.5)
+    half: dict[str, Any] = {"fill_value": 0.5, "dtype": unet.dtype, "device": weight.device}
+    x, context = torch.full((1, config.in_channels, 8, 8), **half), torch.full((1, 2, config.context_dim), **half)
     output = unet(x, torch.full((1,), TIMESTEPS - 1, device=weight.device), context)
-    return "v" if (output - x).float().mean().item() < -1 else "eps"
+    return "v" if (output - x.to(output)).float().mean().item() < -1 else "eps"
 
 
 def alphas_cumprod(linear_start: float = 0.00085, linear_end: float = 0.012) -> Tensor:

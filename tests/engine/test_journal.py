@@ -12,7 +12,6 @@ torch = pytest.importorskip("torch")
 
 from modules.engine.journal import Journal  # noqa: E402
 
-
 NULL_RECORD = struct.pack("<III", 4, 0, zlib.crc32(b"null")) + b"null"
 
 

@@ -12,9 +12,7 @@ from modules.nets.unet import UNetConfig, UNetModel
 
 def unet() -> UNetModel:
     torch.manual_seed(0)
-    config = UNetConfig(
-        model_channels=32, num_res_blocks=(1, 1), channel_mult=(1, 2), transformer_depth=(1, 1), num_heads=2, context_dim=8
-    )
+    config = UNetConfig(model_channels=32, num_res_blocks=(1, 1), channel_mult=(1, 2), transformer_depth=(1, 1), num_heads=2, context_dim=8)
     net = UNetModel(config).eval().requires_grad_(False)
     for parameter in net.parameters():
         if parameter.ndim > 1:

@@ -38,9 +38,7 @@ def test_tiles_are_cut_and_joined():
 
 def unet() -> UNetModel:
     torch.manual_seed(0)
-    config = UNetConfig(
-        model_channels=32, num_res_blocks=(1, 1), channel_mult=(1, 2), transformer_depth=(1, 1), num_heads=2, context_dim=8
-    )
+    config = UNetConfig(model_channels=32, num_res_blocks=(1, 1), channel_mult=(1, 2), transformer_depth=(1, 1), num_heads=2, context_dim=8)
     return UNetModel(config).eval()
 
 

@@ -57,7 +57,7 @@ def test_one_group_at_a_time_is_on_the_device(place, inference):
             assert (elements_there(place, first), elements_there(place, second)) == (12, 0)
             second(x)
             assert (elements_there(place, first), elements_there(place, second)) == (0, 20)
-    assert place.up == 8
+    assert place.up == 8 + 4  # the inputs too
     assert place.down == 0  # weights that did not change are not copied back
     assert [first.weight, first.bias][0] is parameters[0] and first.bias is parameters[1]
     offloader.release()

@@ -11,9 +11,7 @@ from modules.nets.unet import UNetConfig, UNetModel
 
 def small_unet() -> UNetModel:
     torch.manual_seed(0)
-    config = UNetConfig(
-        model_channels=32, num_res_blocks=(1, 1), channel_mult=(1, 2), transformer_depth=(1, 1), num_heads=2, context_dim=8
-    )
+    config = UNetConfig(model_channels=32, num_res_blocks=(1, 1), channel_mult=(1, 2), transformer_depth=(1, 1), num_heads=2, context_dim=8)
     unet = UNetModel(config).eval()
     for parameter in unet.parameters():  # nothing that starts at zero hides the attention
         torch.nn.init.normal_(parameter, std=0.05)

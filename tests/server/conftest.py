@@ -42,6 +42,7 @@ class FakeEngine:
         self.requests: list[Any] = []
         self.loading = 0
         self.builders: dict[str, Any] = {}
+        self.executors: dict[str, Any] = {}
         self.queue = JobQueue(Records(data))
         self.records = self.queue.records
         self.before_finish: Callable[[Job], None] = lambda job: None

@@ -51,7 +51,8 @@ def test_recorded_merges(tmp_path: Path, name: str) -> None:
     path = merge(request, tmp_path)
     expected = entry["files"][path.name]
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(entry["files"])
-    assert path.with_suffix(".yaml").stat().st_size == entry["files"][path.with_suffix(".yaml").name]["size"]
+    config = request.primary.config  # the recorded one was shorter: the packed goldens' say the text encoder's size too
+    assert config is not None and path.with_suffix(".yaml").read_bytes() == config.read_bytes()
     if path.suffix == ".ckpt":
         with PickleTensorFile.open(path) as file:
             assert len(file.tensors) == expected["n_keys"]
@@ -84,7 +85,7 @@ def test_a_vae_is_baked_in_and_odd_metadata_become_text(tmp_path: Path) -> None:
     path = merge(request, tmp_path)
     tensors, vae = load_file(path), load_file(request.bake_in_vae or "")
     baked = [key for key in vae if f"first_stage_model.{key}" in tensors]
-    assert len(baked) == 248 or len(baked) > 100
+    assert len(baked) > 100
     assert all(torch.equal(tensors[f"first_stage_model.{key}"], vae[key].half()) for key in baked)
     with TensorFile.open(path) as file:
         assert file.metadata["a"] == "1"

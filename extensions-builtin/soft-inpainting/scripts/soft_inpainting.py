@@ -10,12 +10,19 @@ from modules.pipeline.soft_inpainting import SoftInpainting, blend_latents, diff
 DEFAULTS = SoftInpainting()
 LABELS = (
     # label, id, minimum, maximum, step, what it does
-    ("Schedule bias", "mask_blend_power", 0, 8, 0.1, "Shifts when preservation of original content occurs during denoising."),
-    ("Preservation strength", "mask_blend_scale", 0, 8, 0.05, "How strongly partially masked content should be preserved."),
-    ("Transition contrast boost", "inpaint_detail_preservation", 1, 32, 0.5, "Amplifies the contrast lost in partially masked regions."),
-    ("Mask influence", "composite_mask_influence", 0, 1, 0.05, "How strongly the original mask should bias the difference threshold."),
-    ("Difference threshold", "composite_difference_threshold", 0, 8, 0.25, "How much an image region can change before it is replaced."),
-    ("Difference contrast", "composite_difference_contrast", 0, 8, 0.25, "How sharp the transition between original and drawn parts is."),
+    ("Schedule bias", "mask_blend_power", 0, 8, 0.1, "Above 1 the grey parts open late, below 1 early."),
+    ("Preservation strength", "mask_blend_scale", 0, 8, 0.05, "The higher, the more of the picture stays under grey."),
+    ("Transition contrast boost", "inpaint_detail_preservation", 1, 32, 0.5, "Makes up for the dullness that mixing two pictures brings."),
+    ("Mask influence", "composite_mask_influence", 0, 1, 0.05, "1: dark parts of the mask must change more to be replaced."),
+    (
+        "Difference threshold",
+        "composite_difference_threshold",
+        0,
+        8,
+        0.25,
+        "How different a spot has to be to be taken from the new picture.",
+    ),
+    ("Difference contrast", "composite_difference_contrast", 0, 8, 0.25, "How hard the edge between old and new is."),
 )
 KEYS = [key for key in DEFAULTS.infotext() if key != "Soft inpainting enabled"]
 
@@ -37,7 +44,7 @@ class SoftInpaintingScript(Script):
 
         with gr.Accordion("Soft inpainting", open=False, elem_id="soft_inpainting"):
             enabled = gr.Checkbox(False, label="Soft inpainting", elem_id="soft_inpainting_enabled")
-            gr.Markdown("Blends the drawn part with its surroundings along a soft mask. A high mask blur is recommended.")
+            gr.Markdown("Grey in the mask means: change a little. Use a mask blur of 16 or more.")
             sliders = [
                 gr.Slider(low, high, value=value, step=step, label=label, info=info, elem_id=name)
                 for (label, name, low, high, step, info), value in zip(LABELS, vars(DEFAULTS).values(), strict=True)

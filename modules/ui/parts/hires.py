@@ -67,6 +67,4 @@ def hires_controls(engine: Engine, upscalers: list[str]) -> HiresControls:
             negative = gr.Textbox(
                 label="Hires negative prompt", elem_id="hires_neg_prompt", lines=3, placeholder="Empty: the same as in the first pass"
             )
-    return HiresControls(
-        enable, upscaler, steps, strength, scale, resize_x, resize_y, checkpoint, sampler, scheduler, prompt, negative
-    )
+    return HiresControls(enable, upscaler, steps, strength, scale, resize_x, resize_y, checkpoint, sampler, scheduler, prompt, negative)

@@ -75,8 +75,6 @@ def _generate_box(tab: str) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button]
     with gr.Row(elem_id=f"{tab}_generate_box", elem_classes=["generate-box"]):
         interrupt = gr.Button("Interrupt", elem_id=f"{tab}_interrupt", elem_classes=["generate-box-interrupt"])
         skip = gr.Button("Skip", elem_id=f"{tab}_skip", elem_classes=["generate-box-skip"])
-        interrupting = gr.Button(
-            "Interrupting...", elem_id=f"{tab}_interrupting", elem_classes=["generate-box-interrupting"]
-        )
+        interrupting = gr.Button("Interrupting...", elem_id=f"{tab}_interrupting", elem_classes=["generate-box-interrupting"])
         generate = gr.Button("Generate", variant="primary", elem_id=f"{tab}_generate")
     return interrupt, skip, interrupting, generate
