@@ -41,7 +41,7 @@ def in_process() -> Iterator[Ask]:
     from modules.server.app import create_app
 
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="easel-score-") as data:
+    with tempfile.TemporaryDirectory(prefix="easel-parity-") as data:
         link_tree(data_folder(), Path(data))
         settings = flags.parse(["--api", "--nowebui", "--no-half", "--precision", "full", "--use-cpu", "all", "--data-dir", data])
         engine = Engine(settings)

@@ -22,7 +22,8 @@ Easel draws pictures with Stable Diffusion models. Without a command it starts t
 The flags are those of AUTOMATIC1111's web UI."""
 EPILOG = """\
 Flags may also stand in the environment variable COMMANDLINE_ARGS, for instance in webui-user.sh.
-'./webui.sh txt2img --help' tells how to draw without a server; './webui.sh test' runs the tests."""
+'./webui.sh txt2img --help' tells how to draw without a server; 'convert' makes safetensors of a .ckpt, 'merge' merges
+checkpoints; './webui.sh test' runs the tests."""
 
 Kind = Literal["switch", "path", "text", "int", "paths", "texts", "words", "json"]
 

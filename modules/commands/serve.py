@@ -71,6 +71,7 @@ def _run_in_lifespan(app: FastAPI, engine: Engine, flags: Any) -> None:
         except Exception:
             log.exception("the page could not be built")
         finally:
+            await asyncio.to_thread(engine.scripts.start, app)
             await asyncio.to_thread(engine.start)
             if not flags.skip_load_model_at_start:
                 engine.start_loading()

@@ -243,6 +243,7 @@ class Engine:
             styles_files=list(getattr(self.flags, "styles_file", None) or []),
             unix_filenames=getattr(self.flags, "unix_filenames_sanitization", False),
             journal=journal,
+            report=lambda name, data: self.queue.report(job, name, data),
             memory=self.models.memory,
             approximations=self.approximations,
             networks=self.networks,

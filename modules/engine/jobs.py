@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 OVER = ("done", "failed", "cancelled")
+STATES = ("queued", "running", "paused", *OVER)
 
 
 class JobCancelled(Exception):

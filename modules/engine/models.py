@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,7 @@ class ModelManager:
         self._checkpoints = checkpoints
         self._vaes = vaes
         self._options = options
+        self._announced: Callable[[], DiffusionModel | None] = lambda: None
         self._lock = threading.RLock()
         self._compute: devices.Compute | None = None
         self._models: OrderedDict[Key, DiffusionModel] = OrderedDict()
@@ -82,7 +85,14 @@ class ModelManager:
             self._with_vae(model, vae)
             self._with_t5(model, settings)
             self._take(key, model)
-            return model
+        self._announce(model)
+        return model
+
+    def _announce(self, model: DiffusionModel) -> None:
+        """Tell extensions when another checkpoint than the one they heard of last is taken up, also one that was in memory."""
+        if self._announced() is not model:
+            self._announced = weakref.ref(model)
+            events.fire("model_loaded", model)
 
     def use(self, model: DiffusionModel) -> None:
         """Bring a model that a job went away from back into use."""
@@ -169,7 +179,6 @@ class ModelManager:
         model = DiffusionModel(checkpoint, compute.device, name=info.model_name, shorthash=info.shorthash)
         self._place_new(model)
         log.info("loaded %s (%s) in %.1f s", info.title, checkpoint.spec.family, time.perf_counter() - start)
-        events.fire("model_loaded", model)
         return model
 
     @cached_property

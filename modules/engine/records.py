@@ -123,18 +123,19 @@ class Records:
 
     def unfinished(self) -> list[Job]:
         """Jobs of programs that have ended, now this program's; their state is as it was, a crashed one's "running"."""
-        rows = self.safely(lambda: self.store.unfinished(), [])
+        rows: list[JobRow] = self.safely(lambda: self.store.unfinished(), [])
         orphans = [row for row in rows if not self.session.is_alive(row.session)]
-        return [self._job(row) for row in self.safely(lambda: self.store.adopt(orphans, self.session.id), [])]
+        taken: list[JobRow] = self.safely(lambda: self.store.adopt(orphans, self.session.id), [])
+        return [self._job(row) for row in taken]
 
     def find(self, job_id: str) -> Job | None:
         """A job that is over, or one of another program, as it is written down."""
         row = self.safely(lambda: self.store.get(job_id), None)
         return None if row is None else self._job(row)
 
-    def list(self, states: list[str], limit: int, before: int | None) -> list[Job]:
+    def newest(self, states: Sequence[str], limit: int, before: int | None) -> list[Job]:
         """Jobs as they are written down, the newest first."""
-        rows = self.safely(lambda: self.store.list(states=states, limit=limit, before=before), [])
+        rows: list[JobRow] = self.safely(lambda: self.store.newest(states=states, limit=limit, before=before), [])
         return [self._job(row, whole=False) for row in rows]
 
     def body(self, job: Job) -> dict[str, Any]:
@@ -145,7 +146,8 @@ class Records:
 
     def prune(self, keep: int) -> None:
         """Forget all finished jobs but the newest ones, with their kept pictures."""
-        for number in self.safely(lambda: self.store.prune(keep), []):
+        gone: list[int] = self.safely(lambda: self.store.prune(keep), [])
+        for number in gone:
             self.spool.forget(number)
 
     def close(self) -> None:

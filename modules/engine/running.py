@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from modules.engine.checkpoints import CheckpointNotFound
@@ -13,6 +14,7 @@ from modules.engine.jobs import Job
 from modules.engine.journal import Journal
 from modules.engine.snapshot import differing, options_as
 from modules.pipeline.state import Suspended
+from modules.settings.errors import SettingError
 from modules.settings.store import Options
 
 if TYPE_CHECKING:
@@ -54,9 +56,21 @@ def _execute(engine: Engine, job: Job, request: Any, runtime: Any) -> Any:
         return executor(request, runtime)
     from modules.pipeline.process import run_request
 
+    _keep_overrides(engine, request)
     if engine.scripts is not None:
         engine.scripts.attach(request)
     return run_request(request, runtime)
+
+
+def _keep_overrides(engine: Engine, request: Any) -> None:
+    """Make a request's overrides the settings from now on, where it says that they shall not be taken back."""
+    if getattr(request, "override_settings_restore_afterwards", True) is not False:
+        return
+    for key, value in request.override_settings.items():
+        if key == "sd_model_checkpoint" and engine.checkpoints.find(str(value)) is None:
+            continue
+        with suppress(SettingError):  # the job itself will say what is wrong with it
+            engine.options.set(key, value, run_callbacks=False)
 
 
 def _request(engine: Engine, job: Job) -> Any:

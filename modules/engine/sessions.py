@@ -6,7 +6,7 @@ lives; the system lets go of it however the program ends. That survives reused p
 
 from __future__ import annotations
 
-import os
+import sys
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -55,7 +55,7 @@ class Session:
         return self._folder / f"{session}.lock"
 
 
-if os.name == "nt":
+if sys.platform == "win32":
 
     def _lock(file: IO[bytes]) -> None:
         import msvcrt

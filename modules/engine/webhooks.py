@@ -127,7 +127,8 @@ class Webhooks:
     def _work(self) -> None:
         while not self._closed:
             self._wake.clear()
-            for delivery in self._records.safely(lambda: self._records.store.due(time.time()), []):
+            deliveries: list[Delivery] = self._records.safely(lambda: self._records.store.due(time.time()), [])
+            for delivery in deliveries:
                 if self._closed:
                     return
                 self._deliver(delivery)

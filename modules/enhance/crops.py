@@ -83,8 +83,8 @@ def center_crop(image: Image.Image, width: int, height: int) -> Image.Image:
     """The largest middle part of the shape, as `width` x `height` pixels by Lanczos."""
     if image.height / height < image.width / width:
         cut = (image.width - width * image.height / height) / 2
-        box = (cut, 0, image.width - cut, image.height)
+        box = (cut, 0.0, image.width - cut, float(image.height))
     else:
         cut = (image.height - height * image.width / width) / 2
-        box = (0, cut, image.width, image.height - cut)
+        box = (0.0, cut, float(image.width), image.height - cut)
     return image.resize((width, height), LANCZOS, box)

@@ -41,12 +41,12 @@ class Upscalers:
         twin.__dict__.update(self.__dict__, _watch=watch)
         return twin
 
+    def names(self) -> list[str]:
+        return [info.name for info in self.list()]
+
     def list(self) -> list[UpscalerInfo]:
         """Every upscaler there is or could be."""
         return list_upscalers(self._folders, self._options)
-
-    def names(self) -> list[str]:
-        return [info.name for info in self.list()]
 
     def get(self, name: str | None) -> UpscalerInfo:
         """The upscaler of this name (nothing at all means "None"). Raises UnknownUpscaler."""

@@ -142,15 +142,16 @@ class _Run:
     def _finish(self, pp: PostprocessedImage, name: str, existing: Mapping[str, Any]) -> None:
         infotext = ", ".join(key if key == value else f"{key}: {quote(value)}" for key, value in pp.info.items() if value is not None)
         told = bool(self.settings.enable_pnginfo)
-        pp.image.info = {**existing, "postprocessing": infotext} if told else {}
+        kept: dict[str, Any] = {**existing, "postprocessing": infotext} if told else {}
+        pp.image.info = dict[Any, Any](kept)
         if self.request.save:
-            self._save(pp, name, infotext)
+            self._save(pp, name, infotext, kept)
         self.result.info = infotext
         if self.request.show_results:
             self.result.images.append(pp.image)
             self.result.infotexts.append(infotext)
 
-    def _save(self, pp: PostprocessedImage, name: str, infotext: str) -> None:
+    def _save(self, pp: PostprocessedImage, name: str, infotext: str, kept: Mapping[str, Any]) -> None:
         request, settings = self.request, self.settings
         folder = Path(request.output_dir or settings.outdir_samples or settings.outdir_extras_samples)
         stem = Path(name).stem if name and (request.input_dir or settings.use_original_name_batch) else ""
@@ -168,7 +169,7 @@ class _Run:
                 forced_filename=stem + suffix if stem else None,
                 save_to_dirs=False if request.output_dir else None,
                 chunk="extras",
-                existing_info=pp.image.info,
+                existing_info=kept,
             )
         except SaveError as error:
             log.error("%s", error)

@@ -22,6 +22,8 @@ from modules.extend.upscaler_entries import UpscalerEntry, upscaler_entries
 from modules.pipeline import runtime
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from modules.engine.engine import Engine
     from modules.pipeline.processing import StableDiffusionProcessing
 
@@ -62,6 +64,17 @@ class Host:
             for is_img2img in (False, True):
                 self._runners[is_img2img] = ScriptRunner()
                 self._runners[is_img2img].initialize_scripts(is_img2img)
+
+    def start(self, app: FastAPI, demo: Any = None) -> None:
+        """Load the scripts of a server that runs and tell them; the routes they add come before the page's, which answers every path."""
+        self.load()
+        routes = app.router.routes
+        count = len(routes)
+        events.fire("app_started", demo, app)
+        added = routes[count:]
+        page = next((index for index, route in enumerate(routes[:count]) if getattr(route, "path", None) == ""), count)
+        del routes[count:]
+        routes[page:page] = added
 
     def reload(self) -> None:
         """Forget all callbacks and scripts and import them anew; jobs under way keep theirs."""

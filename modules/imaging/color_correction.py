@@ -27,7 +27,7 @@ def apply_color_correction(target: Pixels, image: Image.Image) -> Image.Image:
     # A1111: truncates to 8 bits instead of rounding
     """
     original = np.asarray(image.convert("RGB"))
-    lab = np.asarray(cv2.cvtColor(original, cv2.COLOR_RGB2LAB))
+    lab = setup_color_correction(image)
     matched = np.stack([_matched(lab[..., c], target[..., c]) for c in range(3)], axis=-1)
     corrected = np.asarray(cv2.cvtColor(matched, cv2.COLOR_LAB2RGB))
     blended = luminosity_blend(corrected / 255, original / 255)

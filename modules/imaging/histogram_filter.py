@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,12 +15,10 @@ def gaussian_kernel(deviation: float, radius: int) -> Numbers:
     steps = np.arange(-radius, radius + 1)
     squared = steps[:, None] ** 2 + steps[None, :] ** 2
 
-    def bell(distance: Numbers | int) -> Numbers:
-        value: Numbers = np.exp(-np.asarray(distance) / deviation**2)
-        return value
-
-    edge = bell((radius + 1) ** 2)
-    return np.maximum(0.0, (bell(squared) - edge) / (1 - edge))
+    bell = np.exp(-squared / deviation**2)
+    edge = math.exp(-((radius + 1) ** 2) / deviation**2)
+    kernel: Numbers = np.maximum(0.0, (bell - edge) / (1 - edge))
+    return kernel
 
 
 def weighted_histogram_filter(values: NDArray[np.floating], kernel: Numbers, low: float, high: float, min_width: float) -> Numbers:

@@ -44,8 +44,8 @@ def overlay_mask(mask: Image.Image) -> Image.Image:
 
 def latent_mask(mask: Image.Image, width: int, height: int, *, round: bool = True) -> NDArray[np.float32]:
     """The mask as numbers 0..1 [height, width] at the latents' size; `round` makes them 0 or 1 (a half becomes 0)."""
-    small = np.array(mask.convert("RGB").resize((width, height)), dtype=np.float32)[:, :, 0] / 255
-    return np.around(small) if round else small
+    small = np.array(mask.convert("RGB").resize((width, height)))[:, :, 0].astype(np.float32) / np.float32(255)
+    return np.rint(small) if round else small
 
 
 def inverted(mask: Image.Image) -> Image.Image:

@@ -155,10 +155,11 @@ def _in_tiles(part: _Part, x: Tensor, tiles: list[_Tile], device: torch.device) 
             stack.enter_context(_fixed(norm, statistics))
         result: Tensor | None = None
         for tile in tiles:
-            piece = part.run(tile.read(x, device))[(..., *_scaled(tile.inner, part))].cpu()
+            inner, own = _scaled(tile.inner, part), _scaled(tile.own, part)
+            piece = part.run(tile.read(x, device))[:, :, inner[0], inner[1]].cpu()
             if result is None:
                 result = piece.new_empty(1, piece.shape[1], *(side * part.up // part.down for side in x.shape[2:]))
-            result[(..., *_scaled(tile.own, part))] = piece
+            result[:, :, own[0], own[1]] = piece
     assert result is not None
     return result
 

@@ -25,6 +25,7 @@ def careful(run: Run) -> Iterator[None]:
     def report(taken: Taken) -> None:
         run.p.comment(taken.sentence)
         run.keep({INFOTEXT: run.recovery.infotext})
+        run.runtime.report("recovery", {"stage": taken.stage, "failure": taken.failure, "cure": taken.label})
 
     run.recovery = Recovery(
         nan_check=policy.nan_check,

@@ -23,16 +23,16 @@ DEPTH_SIDE = 384
 DEPTH_MULTIPLE = 32
 
 
-def txt2img_conditioning(run: Run, count: int, height: int, width: int) -> ImageCond:
+def txt2img_conditioning(run: Run, count: int, height: int, width: int, noise: torch.Generator) -> ImageCond:
     """Where there is no picture: all masked and plain grey for inpainting models, zeros for the others.
 
-    `count` pictures of `height` x `width` pixels. The noise of the grey posterior begins the stream of the batch's last seed.
+    `count` pictures of `height` x `width` pixels; `noise` is for the posterior of the grey one.
     """
     model, cells = run.model, (height // 8, width // 8)
     if model.wants_inpainting_conditioning:
         run.uses_inpainting_conditioning = True
         grey = torch.zeros(count, 3, cells[0] * 8, cells[1] * 8, device=model.device)
-        latent = encode_pictures(run, grey, torch.Generator().manual_seed(run.p.seeds[-1]))
+        latent = encode_pictures(run, grey, noise)
         return ImageCond(torch.cat([torch.ones_like(latent[:, :1]), latent], dim=1))
     extra = model.spec.unet.in_channels - model.latent_channels
     if _net(run, "embedder") is not None:
@@ -71,7 +71,7 @@ def hires_conditioning(run: Run, latents: Tensor, pixels: Tensor | None, noise: 
         return img2img_conditioning(run, (pixels + 1) / 2, latents, None, noise)
     if run.model.wants_inpainting_conditioning and mask_weight(run) < 1:
         return img2img_conditioning(run, run.model.decode(latents), latents, None, noise)
-    return txt2img_conditioning(run, len(latents), latents.shape[2] * 8, latents.shape[3] * 8)
+    return txt2img_conditioning(run, len(latents), latents.shape[2] * 8, latents.shape[3] * 8, noise)
 
 
 def mask_weight(run: Run) -> float:

@@ -116,7 +116,7 @@ def first_pass_picture(run: Run) -> tuple[Tensor | None, Tensor | None]:
     pixels = to_tensor([p.firstpass_image.convert("RGB")], run.model.device)
     if p.latent_scale_mode is None:
         return None, pixels
-    return run.model.encode_sample(pixels, torch.Generator().manual_seed(p.seeds[-1])), None
+    return run.model.encode_sample(pixels, run.posterior), None
 
 
 @torch.inference_mode()
@@ -136,7 +136,7 @@ def sample_hires(run: Run, latents: Tensor | None, decoded: Tensor | None) -> Sa
     else:
         assert latents is not None
         enlarged = _enlarged_latents(run, latents)
-        image = hires_conditioning(run, enlarged, None, torch.Generator().manual_seed(p.seeds[-1]))
+        image = hires_conditioning(run, enlarged, None, run.posterior)
     state.nextjob()
     concat = None if image.concat is None else _cropped(p, image.concat)
     samples = _second_pass(run, _cropped(p, enlarged), ImageCond(concat, image.adm))
@@ -150,6 +150,9 @@ def _second_pass(run: Run, init: Tensor, image: ImageCond) -> Tensor:
     p.rng = batch_noise(run, *init.shape[2:])
     noise = p.rng.first()
     run.activate_networks()
+    if not p.disable_extra_networks:
+        told = {"batch_number": p.iteration, "prompts": p.prompts, "seeds": p.seeds, "subseeds": p.subseeds}
+        p.hook("after_extra_networks_activate", **told, extra_network_data=p.hr_extra_network_data)
     sampler, scheduler = _sampler(run)
     plan = plan_img2img(
         sampler,
@@ -208,16 +211,16 @@ def _enlarged_latents(run: Run, latents: Tensor) -> Tensor:
 def _enlarged_pixels(run: Run, decoded: Tensor) -> tuple[Tensor, ImageCond]:
     """Latents of the decoded pictures, enlarged by the chosen upscaler, and what the model is told about them.
 
-    Posterior noise begins the last seed's stream.
+    Posterior noise goes on in the stream that the first pass began with the batch's last seed.
     """
     p: Any = run.p
     if run.settings.save_images_before_highres_fix and run.saves_samples:
         _save_first_pass(run, decoded)
     size = (p.hr_upscale_to_x, p.hr_upscale_to_y)
     images = [resize_image(0, image, *size, upscale=run.upscaler(p.hr_upscaler)) for image in to_images(decoded)]
-    pixels, noise = to_tensor(images, run.model.device), torch.Generator().manual_seed(p.seeds[-1])
-    latents = encode_pictures(run, pixels, noise)
-    return latents, hires_conditioning(run, latents, pixels, noise)
+    pixels = to_tensor(images, run.model.device)
+    latents = encode_pictures(run, pixels, run.posterior)
+    return latents, hires_conditioning(run, latents, pixels, run.posterior)
 
 
 def _save_first_pass(run: Run, decoded: Tensor) -> None:

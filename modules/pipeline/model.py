@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,7 @@ class DiffusionModel:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, *, name: str, shorthash: str | None) -> None:
         self.checkpoint = checkpoint
         self.spec = checkpoint.spec
-        self.device = device
+        self.device: torch.device = device
         self.name = name
         self.shorthash = shorthash
         self.vae_name: str | None = None
@@ -224,7 +224,7 @@ class DiffusionModel:
     def decode(self, latent: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in -1..1 from latents, one at a time as A1111 does; what goes wrong is recovered where it can be."""
         recovery = in_force()
-        return torch.cat([recovery.run("VAE decode", self, lambda z=z[None]: self._decoded(z, recovery.tile)) for z in latent])
+        return torch.cat([recovery.run("VAE decode", self, partial(self._decoded, z[None], recovery)) for z in latent])
 
     def encode_mean(self, image: Tensor) -> Tensor:
         """Scaled latent means of pictures [B, 3, H, W] in -1..1."""
@@ -247,8 +247,8 @@ class DiffusionModel:
 
         return recovery.run("VAE encode", self, attempt)
 
-    def _decoded(self, latent: Tensor, tile: int | None) -> Tensor:
-        vae = self.checkpoint.vae
+    def _decoded(self, latent: Tensor, recovery: Recovery) -> Tensor:
+        vae, tile = self.checkpoint.vae, recovery.tile
         z = self._unscaled(latent.to(self.vae_dtype))
         return (vae.decode(z) if tile is None else decode_tiled(vae, z, tile)).float()
 

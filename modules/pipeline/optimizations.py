@@ -131,7 +131,7 @@ def quicker_pass(run: Run) -> AbstractContextManager[None]:
 
     def contexts(model: DiffusionModel) -> list[AbstractContextManager[None]]:
         unet = model.checkpoint.unet
-        found = [token_merging(unet, run.p.get_token_merging_ratio(for_hr=run.p.is_hr_pass))]
+        found: list[AbstractContextManager[None]] = [token_merging(unet, run.p.get_token_merging_ratio(for_hr=run.p.is_hr_pass))]
         if run.hypertile is not None and run.hypertile.on_unet:
             found.append(tiled_unet(unet, run.hypertile.tiles("unet"), int(run.settings.hypertile_max_depth_unet)))
         return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from torch import Generator
+
 from modules.diffusion.options import RequestFields, SamplingOptions
 from modules.diffusion.samplers.registry import SamplerInfo, resolve
 from modules.diffusion.schedulers import Scheduler
@@ -46,6 +48,8 @@ class Run:
     eta: float = 1.0
     """The η the sampler uses; known once the pass is planned."""
     uses_inpainting_conditioning: bool = False
+    posterior: Generator = field(default_factory=Generator)
+    """The stream of the VAE's posterior noise in the current batch."""
     files: int = 0
     """How many files the run has written so far."""
     hypertile: HyperTile | None = None

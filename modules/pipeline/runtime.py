@@ -53,6 +53,8 @@ class Runtime:
     """TAESD and the decoders of previews."""
     journal: Recording = field(default_factory=NoRecording)
     """Keeps what the networks answer, so that the job can go on after a crash."""
+    report: Callable[[str, dict[str, Any]], None] = lambda name, data: None
+    """Tells whoever follows the job that something happened: a name and what JSON can hold."""
 
     def upscaler_names(self) -> list[str]:
         """The upscalers of pictures there are."""

@@ -72,6 +72,7 @@ def sample_txt2img(run: Run) -> Samples:
 
     p = run.p
     hires = bool(getattr(p, "enable_hr", False))
+    run.posterior = torch.Generator().manual_seed(p.seeds[-1])
     if hires and p.firstpass_image is not None:
         return sample_hires(run, *first_pass_picture(run))
     schedule = sampling_schedule(run)
@@ -85,7 +86,7 @@ def sample_txt2img(run: Run) -> Samples:
         fields=run.request_fields,
     )
     noise = p.rng.first()
-    image = txt2img_conditioning(run, len(noise), p.height, p.width)
+    image = txt2img_conditioning(run, len(noise), p.height, p.width, run.posterior)
     x = walk_pass(run, plan, first_texts(run), image, noise, None)
     return sample_hires(run, x, None) if hires else Samples(x)
 

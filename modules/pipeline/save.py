@@ -38,7 +38,7 @@ def save_init_image(run: Run, image: Image.Image, name: str) -> None:
     try:
         save_announced(
             image, folder, run.settings, NamedPicture(), p=run.p, extension=str(run.settings.samples_format),
-            forced_filename=name, save_to_dirs=False, existing_info=image.info,
+            forced_filename=name, save_to_dirs=False, existing_info={str(key): value for key, value in image.info.items()},
         )  # fmt: skip
     except SaveError as error:
         log.error("%s", error)

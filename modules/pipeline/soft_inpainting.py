@@ -129,7 +129,7 @@ def _distance_scale(settings: SoftInpainting, nmask: Tensor) -> NDArray[np.float
     return scale * settings.difference_threshold
 
 
-def _changed(settings: SoftInpainting, distance: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _changed(settings: SoftInpainting, distance: NDArray[Any], scale: NDArray[np.float32]) -> NDArray[np.uint8]:
     """How much each cell has changed, 0..255."""
     kernel = gaussian_kernel(KERNEL_DEVIATION, KERNEL_RADIUS)
     for low, high in (FULL_WINDOW, MIDDLE_WINDOW):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, HTTPException, Query, Response
 from fastapi.responses import FileResponse
 
-from modules.engine.jobs import OVER, Job, new_job_id
+from modules.engine.jobs import OVER, STATES, Job, new_job_id
 from modules.engine.webhooks import WebhookError, check_address
 
 from . import easel_models as shapes
@@ -20,7 +20,6 @@ from .waiting import in_thread
 if TYPE_CHECKING:
     from modules.engine.engine import Engine
 
-STATES = ("queued", "running", "paused", "done", "failed", "cancelled")
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".avif": "image/avif"}
 
 
@@ -57,6 +56,9 @@ def job_routes(engine: Engine, flags: Any) -> APIRouter:
         elif to.index is not None:
             engine.queue.move(job, to.index)
 
+    def newest(states: list[str], limit: int, before: int | None) -> list[Job]:
+        return [engine.queue.known(job.id) or job for job in engine.records.newest(states, limit, before)]
+
     @router.post("", response_model=shapes.JobState)
     async def submit_job(given: shapes.JobRequest) -> Any:
         """Put a job into the queue; the answer comes at once."""
@@ -71,14 +73,14 @@ def job_routes(engine: Engine, flags: Any) -> APIRouter:
         """Jobs, the newest first, of the given states."""
         if wrong := [name for name in state or () if name not in STATES]:
             raise HTTPException(422, f"state: must be one of {', '.join(STATES)}, not '{wrong[0]}'")
-        jobs = await in_thread(lambda: [engine.queue.known(job.id) or job for job in engine.records.list(state or [], limit, before)])
+        jobs = await in_thread(lambda: newest(state or [], limit, before))
         return {"jobs": [job_answer(engine, job) for job in jobs], "next": jobs[-1].number if len(jobs) == limit else None}
 
     @router.get("/{job_id}", response_model=shapes.JobAnswer)
     async def get_job(job_id: str) -> Any:
         """How a job stands and what came of it."""
-        job = engine.queue.known(job_id) or await in_thread(lambda: find(job_id))
-        return job_answer(engine, job)
+        known = engine.queue.known(job_id)  # the usual case needs no database
+        return job_answer(engine, known if known is not None else await in_thread(lambda: find(job_id)))
 
     @router.get("/{job_id}/request")
     async def get_request(job_id: str) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-PRIORITIES = {"ge": -1000, "le": 1000}
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
 class Strict(BaseModel):
@@ -19,7 +19,7 @@ class WebhookRequest(Strict):
     """Where to tell that the job is over. With a `secret` each message is signed with it."""
 
     url: str = Field(max_length=2000)
-    secret: str = Field("", max_length=500)
+    secret: str = Field(default="", max_length=500)
 
 
 class JobRequest(Strict):
@@ -27,7 +27,7 @@ class JobRequest(Strict):
 
     kind: Literal["txt2img", "img2img", "extras"]
     request: dict[str, Any]
-    priority: int = Field(0, **PRIORITIES)
+    priority: Priority = 0
     paused: bool = False
     webhook: WebhookRequest | str | None = None
 
@@ -36,7 +36,7 @@ class AgainRequest(Strict):
     """Fields of the request to change; the others, the seed too, stay."""
 
     request: dict[str, Any] = Field(default_factory=dict)
-    priority: int = Field(0, **PRIORITIES)
+    priority: Priority = 0
 
 
 class MoveRequest(Strict):
@@ -44,7 +44,7 @@ class MoveRequest(Strict):
 
     index: int | None = Field(None, ge=0)
     before: str | None = None
-    priority: int | None = Field(None, **PRIORITIES)
+    priority: Priority | None = None
 
 
 class JobState(BaseModel):

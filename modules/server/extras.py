@@ -39,7 +39,7 @@ def extras_routes(engine: Engine, flags: Any) -> APIRouter:
     async def _made(body: models.ExtrasBatchImagesRequest) -> Any:
         checked_format(engine.options)
         _check(body)
-        request = await in_thread(lambda: extras_request(body, engine.options))
+        request: Any = await in_thread(lambda: extras_request(body, engine.options))
         job = engine.submit(request, body=stored_body(body))
         return await in_thread(job.wait)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from modules.engine.jobs import OVER, Job
+from modules.engine.jobs import OVER, STATES, Job
 
 if TYPE_CHECKING:
     from modules.engine.engine import Engine
@@ -50,7 +50,8 @@ async def _events(engine: Engine, job: Job, after: int) -> AsyncIterator[str]:
             over = job.state in OVER
             for event in [event for event in job.events if event.number > after]:
                 after, quiet = event.number, 0
-                yield _written(event.name, {"id": job.id, "state": event.name, "at": event.at, **event.data}, event.number)
+                state = {"state": event.name} if event.name in STATES else {}
+                yield _written(event.name, {"id": job.id, **state, "at": event.at, **event.data}, event.number)
             if over and not any(event.number > after for event in job.events):
                 return
             if job.state == "running" and (progress := _progress(job)) != shown:

@@ -38,6 +38,8 @@ def prepared(engine: Engine, flags: Any, kind: str, raw: Mapping[str, Any]) -> t
     if kind not in KINDS:
         raise HTTPException(422, f"kind: must be one of {', '.join(KINDS)}, not '{kind}'")
     model, make = KINDS[kind]
+    if kind == "extras" and "image" in raw:  # the body of extra-single-image
+        raw = {**raw, "imageList": [{"data": raw["image"], "name": ""}]}
     try:
         body = model.model_validate(raw)
     except ValidationError as error:

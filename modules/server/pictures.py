@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 from fastapi import HTTPException
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from modules.imaging.encoding import Encoding, encode
 
@@ -45,6 +45,8 @@ def _opened(content: bytes, field: str, max_pixels: int) -> Image.Image:
             image.load()
     except HTTPException:
         raise
+    except UnidentifiedImageError:
+        raise _bad(field, "Invalid encoded image: it is of no format that is read here") from None
     except Image.DecompressionBombError:
         raise _bad(field, "the picture has too many pixels") from None
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file

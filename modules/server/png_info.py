@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
+from modules import events
 from modules.diffusion.samplers.registry import SAMPLERS
 from modules.imaging.infotext_rules import parse_generation_parameters
 from modules.imaging.metadata import read_info_from_image
@@ -29,6 +30,9 @@ def png_info_routes(engine: Engine, flags: Any) -> APIRouter:
         image = decode_image(body.image, "image")
         infotext, items = read_info_from_image(image, labels)
         rules = paste_rules(engine.options, style_database(engine, flags).extract_styles_from_prompt)
-        return {"info": infotext or "", "items": items, "parameters": parse_generation_parameters(infotext or "", rules)}
+        fields = parse_generation_parameters(infotext or "", rules)
+        engine.scripts.load()
+        events.fire("infotext_pasted", infotext or "", fields)
+        return {"info": infotext or "", "items": items, "parameters": fields}
 
     return router

@@ -7,9 +7,10 @@ from .option import Option, radio, section, slider, whole
 EASEL = section(
     "easel", "Easel", "sd",
     Option(
-        "read_pickles", "never",
-        "Read pickled weight files (.ckpt, .pt, .pth, .bin). The format can carry programs, which is why it is off; Easel's reader "
-        "runs none of them and refuses what is not plain weights. \"small files\": embeddings, hypernetworks, LoRAs, upscalers",
+        "read_pickles", "small files",
+        "Read pickled weight files (.ckpt, .pt, .pth, .bin). The format can carry programs, which is why checkpoints in it are off; "
+        "Easel's reader runs none of them and refuses what is not plain weights. \"small files\": embeddings, hypernetworks, LoRAs and "
+        "upscalers, some of which exist in no other format",
         radio("never", "small files", "all"),
         restrict_api=True,
     ),

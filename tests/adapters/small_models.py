@@ -29,7 +29,7 @@ class Model:
             net = getattr(self.checkpoint, part)
             for name, parameter in net.named_parameters() if net is not None else ():
                 digest.update(f"{part}.{name} {parameter.dtype} {tuple(parameter.shape)}".encode())
-                digest.update(parameter.detach().contiguous().view(torch.uint8).numpy().tobytes())
+                digest.update(parameter.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
 

@@ -18,7 +18,14 @@ from modules.adapters.kinds.layer import Layer
 from modules.adapters.kinds.recognise import make_layer
 
 TOLERANCE = 1e-6
-CASES = ["lora", "lora_noalpha", "lora_AB", "lora_conv1", "lora_conv1_as_linear", "lora_linear_as_conv1", "locon_conv3", "locon_conv3_stride2", "locon_conv3_mid", "dora_lin", "dora_conv3", "dora_lin_out_form", "lora_scale_key", "loha", "loha_conv3", "loha_conv3_tucker", "loha_dora", "lokr_full", "lokr_w2ab", "lokr_w1ab_w2ab", "lokr_conv3_full", "lokr_conv3_ab", "lokr_conv3_tucker", "ia3_out", "ia3_in", "full_lin", "full_lin_bias", "full_conv3", "norm_ln", "norm_gn", "glora", "oft_kohya", "oft_kohya_big_constraint", "oft_blocks_noalpha", "oft_conv3", "oft_diag_old", "oft_rescale", "boft"]
+CASES = [
+    "lora", "lora_noalpha", "lora_AB", "lora_conv1", "lora_conv1_as_linear", "lora_linear_as_conv1", "locon_conv3",
+    "locon_conv3_stride2", "locon_conv3_mid", "dora_lin", "dora_conv3", "dora_lin_out_form", "lora_scale_key", "loha",
+    "loha_conv3", "loha_conv3_tucker", "loha_dora", "lokr_full", "lokr_w2ab", "lokr_w1ab_w2ab", "lokr_conv3_full",
+    "lokr_conv3_ab", "lokr_conv3_tucker", "ia3_out", "ia3_in", "full_lin", "full_lin_bias", "full_conv3", "norm_ln",
+    "norm_gn", "glora", "oft_kohya", "oft_kohya_big_constraint", "oft_blocks_noalpha", "oft_conv3", "oft_diag_old",
+    "oft_rescale", "boft",
+]  # fmt: skip
 KINDS = {"hada": "LoHa", "lora": "LoRA", "lokr": "LoKr", "ia3": "IA3", "full": "Full", "norm": "Norm", "glora": "GLoRA", "oft": "OFT"}
 
 
@@ -59,8 +66,13 @@ def test_dyn_uses_the_first_ranks_and_the_files_scale() -> None:
     torch.testing.assert_close(layer.delta(tensors["module/lin.weight"], 1.0, dyn=2).weight, tensors["lora/dyn2/updown"])
 
 
-@pytest.mark.parametrize("name", ["boft", "diag_oft", "dora", "dylora", "full", "glora", "ia3", "locon", "locon_tucker", "loha", "loha_tucker",
-                                  "lokr", "lokr_decompose_both", "lokr_factor8", "lokr_full_matrix", "lokr_tucker"])  # fmt: skip
+LYCORIS = (
+    "boft diag_oft dora dylora full glora ia3 locon locon_tucker loha loha_tucker "
+    "lokr lokr_decompose_both lokr_factor8 lokr_full_matrix lokr_tucker"
+)
+
+
+@pytest.mark.parametrize("name", LYCORIS.split())
 def test_a_whole_lycoris_layer_fits_its_place(name: str) -> None:
     import gzip
 
@@ -159,8 +171,8 @@ def test_so_do_butterflies(groups: int, half: int, levels: int, into: int) -> No
 def test_dora_gives_the_columns_their_lengths(out: int, into: int, rank: int) -> None:
     generator = torch.Generator().manual_seed(out + 7 * into)
     lengths = torch.rand(1, into, generator=generator) + 0.5
-    tensors = {"lora_up.weight": torch.randn(out, rank, generator=generator), "lora_down.weight": torch.randn(rank, into, generator=generator),
-               "dora_scale": lengths}  # fmt: skip
+    up, down = torch.randn(out, rank, generator=generator), torch.randn(rank, into, generator=generator)
+    tensors = {"lora_up.weight": up, "lora_down.weight": down, "dora_scale": lengths}
     weight = torch.randn(out, into, generator=generator)
     delta = layer_of(tensors).delta(weight, 1.0).weight
     torch.testing.assert_close((weight + delta).norm(dim=0, keepdim=True), lengths, rtol=1e-3, atol=1e-4)

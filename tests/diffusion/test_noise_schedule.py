@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from modules.diffusion.denoiser import EpsDenoiser, FlowDenoiser, LCMDenoiser, TimestepDenoiser, VDenoiser, make_denoiser
 from modules.diffusion.options import SamplingOptions
 from modules.diffusion.schedule import DiscreteSchedule, FlowSchedule, LCMSchedule, alphas_cumprod, apply_overrides
+from modules.diffusion.sigmas import karras
 
 SCHEDULE = DiscreteSchedule(alphas_cumprod())
 
@@ -88,3 +89,10 @@ def test_flow_table(shift: int) -> None:
     schedule = FlowSchedule(float(shift))
     torch.testing.assert_close(schedule.sigmas, recorded[f"sigmas_shift{shift}"], rtol=1e-6, atol=0)
     assert isinstance(make_denoiser("k", lambda x, t: x, schedule), FlowDenoiser)
+
+
+def test_sdxls_discretizations() -> None:
+    recorded = tensors("nets", "misc", "sgm_discretization.safetensors")
+    for name in ("legacy_ddpm_1000", "legacy_ddpm_1000_flip"):  # in float64, where the table is rounded to float32
+        torch.testing.assert_close(SCHEDULE.sigmas, recorded[name].sort().values, rtol=2e-5, atol=0)
+    torch.testing.assert_close(karras(20, 0.002, 80.0), recorded["edm_20_appendzero"], rtol=1e-5, atol=0)

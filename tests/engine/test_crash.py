@@ -173,6 +173,11 @@ def test_img2img(tmp_path: Path) -> None:
     check(tmp_path, "img2img", body)
 
 
+def test_lora(tmp_path: Path) -> None:
+    data_folder("models/Lora/tiny-lora-ab.safetensors")
+    check(tmp_path, "txt2img", {**SMALL, "prompt": "a cat <lora:tiny-lora-ab:0.8>", "sampler_name": "Euler a", "steps": 6})
+
+
 def test_a_crash_twice(tmp_path: Path) -> None:
     body = {**SMALL, "sampler_name": "Heun", "steps": 6}
     total, files, _ = undisturbed(tmp_path / "calm", "txt2img", body)

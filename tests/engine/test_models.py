@@ -167,6 +167,18 @@ def test_only_the_model_in_use_is_on_its_device(engine: Engine) -> None:
     assert where == {"first": first.device, "second": second.device}
 
 
+def test_overrides_that_are_not_taken_back_become_the_settings(engine: Engine) -> None:
+    engine.options.set("sd_model_checkpoint", "sd1-1")
+    overrides = {"sd_model_checkpoint": "sd1-2", "CLIP_stop_at_last_layers": 2}
+    draw(engine, override_settings=overrides)
+    assert (engine.options.sd_model_checkpoint, engine.options.CLIP_stop_at_last_layers) == ("sd1-1", 1)
+    kept = draw(engine, override_settings=overrides | {"sd_vae": "None"}, override_settings_restore_afterwards=False)
+    assert (engine.options.sd_model_checkpoint, engine.options.CLIP_stop_at_last_layers) == ("sd1-2", 2)
+    assert draw(engine).images[0] == kept.images[0]
+    draw(engine, override_settings={"sd_model_checkpoint": "nothing-like-it"}, override_settings_restore_afterwards=False)
+    assert engine.options.sd_model_checkpoint == "sd1-2"
+
+
 # Which VAE
 
 

@@ -54,6 +54,21 @@ def test_a_job_goes_its_way(make: Callable[..., Made]) -> None:
     assert engine.job("task(mine)") is job and engine.job("nobody") is None
 
 
+def test_what_a_run_reports_is_among_the_jobs_events(make: Callable[..., Made]) -> None:
+    engine, drawing = make()
+
+    def reporting(asked: Any, runtime: Any) -> Any:
+        runtime.report("recovery", {"cure": "tiled"})
+        return drawing(asked, runtime)
+
+    engine.executors["txt2img"] = reporting
+    job = engine.submit(request(), "job")
+    job.wait(30)
+    assert names(job) == ["queued", "running", "recovery", "done"] and job.events[2].data == {"cure": "tiled"}
+    stored = engine.records.find("job")
+    assert stored is not None and stored.events == job.events
+
+
 def test_a_failed_job_fails_alone(make: Callable[..., Made]) -> None:
     engine, _ = make()
     bad, good = engine.submit(request("fails")), engine.submit(request())
@@ -254,6 +269,19 @@ def test_a_database_that_breaks_while_it_is_used_costs_no_job(
     assert "could not be written down" in caplog.text
     job = engine.job("job")
     assert job is not None and job.state == "done"
+
+
+def test_a_full_disk_costs_no_picture(make: Callable[..., Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, _ = make()
+    assert engine.submit(request()).wait(30)
+
+    def full(*_: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("modules.engine.spool.Spool.keep", full)
+    jobs = [engine.submit(request(seed=n)) for n in range(10)]
+    assert [job.wait(30).images[0].getpixel((0, 0))[0] for job in jobs] == list(range(10))
+    assert all(job.state == "done" for job in jobs)
 
 
 def test_a_listener_that_fails_costs_no_job(make: Callable[..., Made], caplog: pytest.LogCaptureFixture) -> None:

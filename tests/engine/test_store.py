@@ -86,7 +86,7 @@ def test_pruning_keeps_the_newest_and_everything_unfinished(tmp_path: Path) -> N
     for count in range(4):
         store.add(row(f"done{count}", state="done"), {}, EVENT)
     store.prune(2)
-    assert [job.id for job in store.list()] == ["done3", "done2", "waiting"]
+    assert [job.id for job in store.newest()] == ["done3", "done2", "waiting"]
 
 
 def dump_of(version: int) -> str:
@@ -101,7 +101,7 @@ def test_every_released_file_is_brought_up_to_date(tmp_path: Path, version: int)
         connection.executescript(dump_of(version))
     store = store_at(path)
     assert store.database.durable
-    assert {job.id: job.state for job in store.list()} == {"task(txt2img-aaaaaaa)": "queued", "task(img2img-bbbbbbb)": "done"}
+    assert {job.id: job.state for job in store.newest()} == {"task(txt2img-aaaaaaa)": "queued", "task(img2img-bbbbbbb)": "done"}
     waiting = store.get("task(txt2img-aaaaaaa)")
     assert waiting is not None and store.body(waiting.number) == {"prompt": "a cat", "seed": 5, "subseed": 6}
     assert [event.name for event in store.events(waiting.number)] == ["queued"]
@@ -152,7 +152,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage:
     path.write_bytes(damage)
     with caplog.at_level(logging.ERROR):
         again = store_at(path)
-    assert again.database.durable and again.list() == []
+    assert again.database.durable and again.newest() == []
     again.add(row(), {}, EVENT)
     if damage:
         (kept,) = tmp_path.glob("easel.db.damaged-*")
@@ -189,4 +189,4 @@ def check_memory(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = store_at(path)
     assert not store.database.durable and "kept in memory" in caplog.text
     store.add(row(), {"prompt": "a"}, EVENT)
-    assert [job.id for job in store.list()] == ["task(txt2img-1)"]
+    assert [job.id for job in store.newest()] == ["task(txt2img-1)"]

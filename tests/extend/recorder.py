@@ -22,14 +22,16 @@ def described(value):
     """A value's type and shape, as the recordings write them."""
     if value is None:
         return "None"
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int | float):
         return f"{type(value).__name__} {value}"
     if type(value).__name__ == "Tensor":
         return f"Tensor{list(value.shape)}:{DTYPES.get(str(value.dtype), value.dtype)}"
     if hasattr(value, "mode") and hasattr(value, "size"):
         return f"PIL.{value.mode}{value.size}"
     if isinstance(value, list):
-        return f"list[{len(value)}]<{'|'.join(dict.fromkeys(map(described_type, value)))}>"
+        return f"{type(value).__name__}[{len(value)}]<{'|'.join(dict.fromkeys(map(described_type, value)))}>"
     return type(value).__name__
 
 

@@ -19,10 +19,12 @@ NAMES = (
     "txt2img_hires_pixel", "txt2img_hires_batch2x2", "txt2img_hires_save_before", "txt2img_hires_checkpoint", "txt2img_hires_refiner",
     "txt2img_extra_noise_hires", "txt2img_refiner", "txt2img_plain_after_refiner", "img2img", "img2img_ddim", "img2img_extra_noise",
     "img2img_loopback", "inpaint_whole", "inpaint_only_masked", "inpaint_batch2x2", "inpaint_ddim", "inpaint_soft",
-    "inpaint_save_masks", "txt2img_restore_faces_save", "png_info",
+    "inpaint_save_masks", "png_info",
 )  # fmt: skip
-SHAPES = ("x", "noise", "xi", "sigma", "samples", "images", "image", "prompts", "seeds", "batch_number", "current_latent", "nmask", "mask",
-          "init_latent", "index", "sampling_step", "total_sampling_steps", "text_cond", "text_uncond", "is_final_blend", "imgs", "cols")  # fmt: skip
+SHAPES = (
+    "x", "noise", "xi", "sigma", "samples", "images", "image", "prompts", "seeds", "batch_number", "current_latent", "nmask", "mask",
+    "init_latent", "index", "sampling_step", "total_sampling_steps", "text_cond", "text_uncond", "is_final_blend", "imgs", "cols",
+)  # fmt: skip
 
 
 @cache
@@ -59,7 +61,7 @@ def test_a_job_calls_what_the_original_calls(program: Program, name: str) -> Non
 def test_arguments_of_always_on_scripts(program: Program) -> None:
     program.recorder.Recorder.seen.clear()
     body = {"prompt": "a cat", "steps": 1, "width": 64, "height": 64}
-    for given in ({}, {"alwayson_scripts": {"zz recorder": {"args": [False]}}}, {"alwayson_scripts": {"ZZ Recorder": {"args": [False, "w", 3]}}}):
-        answer, _ = program.post("/sdapi/v1/txt2img", {**body, **given})
+    for given in ({}, {"zz recorder": {"args": [False]}}, {"ZZ Recorder": {"args": [False, "w", 3]}}):
+        answer, _ = program.post("/sdapi/v1/txt2img", {**body, "alwayson_scripts": given})
         assert answer.status_code == 200
     assert program.recorder.Recorder.seen == [[True, "default"], [False, "default"], [False, "w"]]

@@ -169,3 +169,10 @@ def randomised(unet: UNetModel) -> UNetModel:
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.05)
     return unet.eval()
+
+
+def test_the_size_embedding_of_sdxl_is_the_originals(assert_close):
+    recording = load_file(golden("nets", "misc", "sdxl_size_embedding.safetensors"))
+    values = recording["in.values"]
+    embedded = timestep_embedding(values.flatten(), 256).reshape(len(values), -1)
+    assert_close(embedded, recording["out.embedding"], 1e-3)

@@ -84,11 +84,11 @@ def test_the_weight_says_how_much_of_the_picture_is_hidden() -> None:
 
 
 def test_from_text_alone_an_inpainting_model_is_told_a_grey_picture_and_others_zeros() -> None:
-    concat = txt2img_conditioning(inpainting(), 2, 64, 64).concat
+    concat = txt2img_conditioning(inpainting(), 2, 64, 64, torch.Generator()).concat
     assert concat.shape == (2, 5, 8, 8) and concat[:, 0].eq(1).all()
-    assert txt2img_conditioning(run_with(), 2, 64, 64).concat.eq(0).all()
+    assert txt2img_conditioning(run_with(), 2, 64, 64, torch.Generator()).concat.eq(0).all()
     unclip = run_with(checkpoint=SimpleNamespace(embedder=object()))
-    assert txt2img_conditioning(unclip, 2, 64, 64).adm.shape == (2, 6)
+    assert txt2img_conditioning(unclip, 2, 64, 64, torch.Generator()).adm.shape == (2, 6)
 
 
 def test_pix2pix_gets_the_unscaled_mean() -> None:

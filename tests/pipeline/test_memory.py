@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from golden_data import data_folder
+from make_believe import MakeBelieve, elements_there
 
 from modules.nets.attention_methods import AttentionChoice, choices
 from modules.nets.casting import is_stored_in_fp8
@@ -120,8 +121,6 @@ def test_fp8_keeps_the_vae_that_is_in_use(model):
 
 @pytest.mark.parametrize("level", ["networks", "blocks"])
 def test_a_model_whose_networks_take_turns_answers_the_same(model, level):
-    from tests.nets.test_offload import MakeBelieve, elements_there
-
     z = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     ids = torch.zeros(1, 77, dtype=torch.long)
     with torch.inference_mode():
@@ -143,8 +142,6 @@ def test_a_model_whose_networks_take_turns_answers_the_same(model, level):
 
 
 def test_a_network_that_is_exchanged_takes_its_turns_too(model):
-    from tests.nets.test_offload import MakeBelieve, elements_there
-
     place = MakeBelieve()
     model.offloading = Offloading(model, Offloader(place), "networks")
     old = model.checkpoint.unet

@@ -14,10 +14,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from modules.engine.checkpoints import CheckpointRegistry
+from modules.engine.enhancers import Enhancers
 from modules.engine.jobs import Job, new_task_id
 from modules.engine.paths import Paths
 from modules.engine.queue import JobQueue
 from modules.engine.records import Records
+from modules.engine.vaes import VaeRegistry
 from modules.server.app import create_app
 from modules.settings.store import Options, SettingsView
 
@@ -38,6 +40,8 @@ class FakeEngine:
         self.paths = Paths(data, data / "models", (data / "models" / "Stable-diffusion",))
         self.options = Options(data / "config.json")
         self.checkpoints = CheckpointRegistry(self.paths, hashing=False)
+        self.vaes = VaeRegistry(self.paths, Namespace())
+        self.enhancers = Enhancers(Namespace(), self.paths, self.options, None)
         self.current: Job | None = None
         self.requests: list[Any] = []
         self.loading = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawing import Drawing, drawing_engine
+from drawing import Drawing, Result, drawing_engine
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -118,6 +119,18 @@ def test_what_is_wrong_with_a_job_is_said_before_it_is_taken(server: Server, bod
     answer = server.post("", body)
     assert answer.status_code == 422 and field in answer.text
     assert server.get("").json() == {"jobs": [], "next": None}
+
+
+def test_extras_are_jobs_too(server: Server) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4), (9, 9, 9)).save(buffer, "PNG")
+    picture = base64.b64encode(buffer.getvalue()).decode()
+    server.engine.executors["extras"] = lambda request, runtime: Result(request.images, 1)
+    for body in ({"image": picture}, {"imageList": [{"data": picture, "name": "a.png"}]}):
+        job = server.done(server.post("", {"kind": "extras", "request": body}).json()["id"])
+        assert (job["kind"], job["state"], len(job["images"])) == ("extras", "done", 1)
+    wrong = server.post("", {"kind": "extras", "request": {"image": "none"}})
+    assert wrong.status_code == 422 and "imageList" in wrong.text
 
 
 def test_unknown_jobs_and_states(server: Server) -> None:
@@ -246,7 +259,8 @@ def test_the_old_routes_wait_on_the_same_queue(server: Server) -> None:
 
 def test_bodies_are_stored_without_what_concerns_the_answer_only(server: Server) -> None:
     register_builders(server.engine)
-    body = {"prompt": "a", "seed": 1, "force_task_id": "x", "send_images": False, "infotext": "b\nSteps: 9, Sampler: Euler, CFG scale: 3, Size: 64x64"}
+    infotext = "b\nSteps: 9, Sampler: Euler, CFG scale: 3, Size: 64x64"
+    body = {"prompt": "a", "seed": 1, "force_task_id": "x", "send_images": False, "infotext": infotext}
     server.client.post("/sdapi/v1/txt2img", json=body)
     stored = server.get("/x/request").json()
     assert stored["steps"] == 9 and not {"force_task_id", "send_images", "infotext"} & stored.keys()

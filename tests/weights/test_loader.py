@@ -85,6 +85,17 @@ def test_a_loaded_unet_gives_the_recorded_output() -> None:
     assert (output - torch.from_numpy(recorded["unet.t500"])).abs().max() < 5e-5
 
 
+def test_a_loaded_inpainting_model_gives_the_recorded_outputs() -> None:
+    recorded = {key: torch.from_numpy(value) for key, value in numpy.load(golden("pure", "components_tiny-sd1-inpaint.npz")).items()}
+    checkpoint = load_checkpoint(tiny("tiny-sd1-inpaint"))
+    x = torch.cat([recorded["x"], recorded["c_concat"]], dim=1)
+    with torch.no_grad():
+        for timestep in (999, 500, 50, 1):
+            output = checkpoint.unet(x, torch.tensor([timestep]), recorded["cond.plain"])
+            assert (output - recorded[f"unet.t{timestep}"]).abs().max() < 1e-4
+        assert (checkpoint.vae.decode(recorded["z"] / 0.18215) - recorded["vae.decode"]).abs().max() < 1e-4
+
+
 def test_alphas_are_those_of_the_schedule() -> None:
     sigmas = ((1 - alphas_cumprod()) / alphas_cumprod()) ** 0.5
     assert alphas_cumprod().dtype == torch.float32 and alphas_cumprod().shape == (1000,)

@@ -72,7 +72,7 @@ class JobStore:
         """Insert a job with its request and its first event; returns its number."""
         values = {name: value for name, value in _values(vars(row)).items() if name != "number"}
         with self.database.writing() as connection:
-            number = int(connection.execute(insert(jobs).values(**values)).inserted_primary_key[0])
+            number = connection.execute(insert(jobs).values(**values).returning(jobs.c.number)).scalar_one()
             connection.execute(insert(requests).values(job=number, body=json.dumps(body)))
             connection.execute(insert(events).values(job=number, **_event(event)))
         return number
@@ -105,7 +105,7 @@ class JobStore:
             text = connection.execute(select(requests.c.body).where(requests.c.job == number)).scalar()
         return json.loads(text) if text else {}
 
-    def list(self, *, states: Sequence[str] = (), limit: int = 100, before: int | None = None) -> list[JobRow]:
+    def newest(self, *, states: Sequence[str] = (), limit: int = 100, before: int | None = None) -> list[JobRow]:
         """Jobs, the newest first; `before` is the number after which a page goes on."""
         query = select(jobs).order_by(jobs.c.number.desc()).limit(limit)
         if states:
