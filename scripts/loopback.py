@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from modules import images, processing, scripts
+from modules.pipeline.processing import RequestError
 from modules.processing import Processed
 from modules.shared import opts, state
 
@@ -40,7 +41,7 @@ class Script(scripts.Script):
     def run(self, p, loops, final_denoising_strength, denoising_curve, append_interrogation):
         processing.fix_seed(p)
         if denoising_curve not in CURVES:
-            raise ValueError(f"script_args: there is no denoising curve '{denoising_curve}'; there are {', '.join(CURVES)}")
+            raise RequestError("script_args", f"there is no denoising curve '{denoising_curve}'; there are {', '.join(CURVES)}")
         count, loops = p.n_iter, int(loops)
         p.extra_generation_params = {
             **p.extra_generation_params,
@@ -58,6 +59,8 @@ class Script(scripts.Script):
                 p.do_not_save_grid = True
                 if append_interrogation != "None":
                     p.prompt = with_interrogation(start.prompt, p.init_images[0], append_interrogation)
+                if opts.img2img_color_correction:
+                    p.color_corrections = [processing.setup_color_correction(start.images[0].convert("RGB"))]
                 state.job = f"Iteration {loop + 1}/{loops}, batch {iteration + 1}/{count}"
                 processed = processing.process_images(p)
                 if state.interrupted or state.stopping_generation or not processed.images:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from modules import images, scripts
+from modules.pipeline.processing import RequestError
 from modules.processing import fix_seed, process_images
 from modules.shared import opts
 
@@ -27,9 +28,9 @@ class Script(scripts.Script):
 
     def run(self, p, put_at_start, different_seeds, prompt_type, variations_delimiter, margin_size):
         if prompt_type not in ("positive", "negative"):
-            raise ValueError(f"script_args: unknown prompt type {prompt_type}; it is positive or negative")
+            raise RequestError("script_args", f"unknown prompt type {prompt_type}; it is positive or negative")
         if variations_delimiter not in ("comma", "space"):
-            raise ValueError(f"script_args: unknown variations delimiter {variations_delimiter}; it is comma or space")
+            raise RequestError("script_args", f"unknown variations delimiter {variations_delimiter}; it is comma or space")
         fix_seed(p)
         prompt = _only(p.prompt if prompt_type == "positive" else p.negative_prompt)
         parts = prompt.split("|")

@@ -8,7 +8,7 @@ import random
 import shlex
 
 from modules import scripts, sd_models, sd_samplers
-from modules.processing import Processed, process_images
+from modules.processing import Processed, fix_seed, process_images
 from modules.shared import state
 
 log = logging.getLogger(__name__)
@@ -111,15 +111,18 @@ class Script(scripts.Script):
     def run(self, p, checkbox_iterate, checkbox_iterate_batch, prompt_position, prompt_txt):
         p.do_not_save_grid = True
         jobs = [line_options(line.strip()) for line in prompt_txt.splitlines() if line.strip()]
-        if (checkbox_iterate or checkbox_iterate_batch) and p.seed == -1:
-            p.seed = int(random.randrange(4294967294))
+        fix_seed(p)
         state.job_count = sum(options.get("n_iter", p.n_iter) for options in jobs)
+        own_seeds = getattr(p, "asks_random_seed", False) and not (checkbox_iterate or checkbox_iterate_batch)
+        seeds = random.Random(p.seed)  # a job that is tried again makes the same pictures
         images, all_prompts, infotexts = [], [], []
         for number, options in enumerate(jobs):
             if state.interrupted or state.stopping_generation:
                 break
             state.job = f"{number + 1} out of {len(jobs)}"
             one = with_options(p, options, prompt_position)
+            if own_seeds and "seed" not in options:
+                one.seed = seeds.randrange(4294967294)
             processed = process_images(one)
             images += processed.images
             if checkbox_iterate:

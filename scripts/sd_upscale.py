@@ -7,6 +7,7 @@ import math
 from PIL import Image
 
 from modules import images, processing, scripts, shared
+from modules.pipeline.processing import RequestError
 from modules.processing import Processed
 from modules.shared import opts, state
 
@@ -84,6 +85,6 @@ def upscaler_named(choice):
         found = [upscaler for upscaler in upscalers if upscaler.name.lower() == choice.lower()]
         if not found:
             known = ", ".join(upscaler.name for upscaler in upscalers)
-            raise ValueError(f"script_args: there is no upscaler '{choice}'; there are {known}")
+            raise RequestError("script_args", f"there is no upscaler '{choice}'; there are {known}")
         return found[0]
     return upscalers[int(choice)]

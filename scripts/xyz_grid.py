@@ -485,6 +485,8 @@ class Plot:
         one = copy.copy(p)
         one.styles, one.override_settings = list(p.styles), dict(p.override_settings)
         one.extra_generation_params = dict(p.extra_generation_params)
+        if not self.fixed and getattr(p, "asks_random_seed", False):
+            one.seed = random.Random(f"{p.seed}/{x}/{y}/{z}").randrange(4294967294)
         for axis, index in zip(self.axes, (x, y, z), strict=True):
             axis.option.apply(one, axis.values[index], axis.values)
         self._vary_seed(one, x, y, z)

@@ -99,6 +99,7 @@ class Engine:
         Seeds that are left to chance are drawn now, so that a second try makes the same picture.
         """
         request.validate()
+        request.asks_random_seed = getattr(request, "seed", None) == -1  # type: ignore[attr-defined]  # scripts draw one for each of their jobs
         for name in ("seed", "subseed"):
             if isinstance(getattr(request, name, None), int):
                 setattr(request, name, fix_seed(getattr(request, name)))

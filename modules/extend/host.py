@@ -19,7 +19,6 @@ from modules.extend.postprocessing_runner import ScriptPostprocessingRunner
 from modules.extend.runner import ScriptRunner
 from modules.extend.shared_state import SharedState, TotalProgress
 from modules.extend.upscaler_entries import UpscalerEntry, upscaler_entries
-from modules.pipeline import runtime
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -138,6 +137,8 @@ class Host:
 
     def _upscalers(self) -> Any:
         """The running job's, which tell its progress; else the program's."""
+        from modules.pipeline import runtime  # brings torch
+
         if runtime.is_active():
             return runtime.current().upscalers
         return getattr(getattr(self.engine, "enhancers", None), "upscalers", None)

@@ -35,7 +35,7 @@ class PlotGrid:
     def places(self) -> Iterator[tuple[int, int, int]]:
         """The cells in the order in which they are drawn."""
         size = dict(zip("xyz", self.sizes, strict=True))
-        slow, middle, fast = self.order
+        slow, middle, fast = tuple(self.order)
         for first in range(size[slow]):
             for second in range(size[middle]):
                 for third in range(size[fast]):

@@ -9,7 +9,6 @@ from typing import Any
 from modules.extend.loading import postprocessing_scripts_data
 from modules.extend.postprocessed import PostprocessedImage
 from modules.extend.postprocessing import ScriptPostprocessing
-from modules.pipeline.runtime import current
 
 log = logging.getLogger(__name__)
 HIDDEN_IN_EXTRAS = "Simple Upscale"
@@ -131,6 +130,8 @@ def _names(script: ScriptPostprocessing) -> tuple[str, ...] | None:
 
 
 def _state() -> Any:
+    from modules.pipeline.runtime import current  # brings torch
+
     try:
         return current().state
     except RuntimeError:

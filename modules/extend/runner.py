@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from modules.extend.controls import build_controls, default_of
 from modules.extend.dispatch import HookDispatch
 from modules.extend.loading import scripts_data
 from modules.extend.script import AlwaysVisible, Script, overrides
+from modules.pipeline.processing import RequestError
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +124,7 @@ class ScriptRunner(HookDispatch):
 
     def default_args(self) -> list[Any]:
         """The argument vector with the default of every control and no script selected."""
-        args = [None] * max([1, *(script.args_to or 0 for script in self.scripts)])
+        args: list[Any] = [None] * max([1, *(script.args_to or 0 for script in self.scripts)])
         args[0] = 0
         for script in self.scripts:
             for offset, control in enumerate(script.controls or ()):
@@ -157,7 +159,13 @@ class ScriptRunner(HookDispatch):
         if not args or not args[0]:
             return None
         script = self.selectable_scripts[args[0] - 1]
-        return script.run(p, *args[script.args_from : script.args_to])
+        own = args[script.args_from : script.args_to]
+        try:
+            inspect.signature(script.run).bind(p, *own)
+        except TypeError as error:
+            count = len(script.controls or ())
+            raise RequestError("script_args", f"{script.title()} takes {count} arguments ({error}); see /sdapi/v1/script-info") from None
+        return script.run(p, *own)
 
     def set_named_arg(self, args: list[Any], script_name: str, arg_elem_id: str, value: Any, fuzzy: bool = False) -> None:
         """Set the argument of a script whose control's id ends with a name (or contains it, if `fuzzy`)."""

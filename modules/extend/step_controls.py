@@ -13,7 +13,7 @@ def switched_group(label: str, elem_id: str, value: bool = False) -> Iterator[An
     import gradio
 
     try:
-        from modules.ui_components import InputAccordion
+        from modules.extend.components import InputAccordion
     except ImportError:
         with gradio.Accordion(label, open=value):
             yield gradio.Checkbox(value, label=f"Enable {label}", elem_id=f"{elem_id}_enable")

@@ -94,8 +94,6 @@ class GuidedModel:
         run = self.run
         answer = run.runtime.journal.evaluation(key, lambda: run.recovery.run("UNet", run.model, lambda: self._evaluate(call)), device)
         run.settle(key)
-        if run.hypertile is not None:
-            run.hypertile.settle(key)
         return answer
 
     def _combined(self, outputs: Tensor, parts: Parts, with_negative: bool) -> Tensor:

@@ -189,7 +189,13 @@ def second_texts(run: Run, sampler: SamplerInfo) -> PassTexts:
 def _hires_model(run: Run) -> DiffusionModel:
     """The second pass's checkpoint: its own, else the job's main one, whatever a refiner has changed."""
     name = getattr(run.p, "hr_checkpoint_name", None)
-    return run.runtime.load_model(name, run.settings) if name and name != SAME_CHECKPOINT else run.main_model
+    if not name or name == SAME_CHECKPOINT:
+        return run.main_model
+    model = run.runtime.load_model(name, run.settings)
+    if run.p.latent_scale_mode is not None and model.latent_channels != run.main_model.latent_channels:  # type: ignore[attr-defined]
+        problem = f"'{model.name}' has latents of another kind than '{run.main_model.name}'; choose an upscaler of pictures for it"
+        raise RequestError("hr_checkpoint_name", problem)
+    return model
 
 
 def _sampler(run: Run) -> tuple[SamplerInfo, Scheduler]:

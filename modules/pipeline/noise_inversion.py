@@ -1,4 +1,4 @@
-"""From a picture's latent back to the noise it would have come from: Euler's method walked upwards (generation.md §10.6 of the reference)."""
+"""From a picture's latent back to the noise it would have come from: Euler's method walked upwards (generation.md §10.6)."""
 
 from __future__ import annotations
 

@@ -59,6 +59,7 @@ def process_images(p: StableDiffusionProcessing, runtime: Runtime) -> Processed:
         finally:
             if runtime.networks is not None:
                 runtime.networks.deactivate()
+    p.color_corrections = None  # a script may run the request again, with another init picture
     result = _finished(run, finisher)
     p.hook("postprocess", result)
     return result

@@ -130,7 +130,7 @@ class StableDiffusionProcessing(Working):
         self.extra_generation_params = dict(self.extra_generation_params or {})
         self.comments = {}
         self.scripts, self.script_args = None, []
-        self.color_corrections = None  # A1111: kept when a script runs the request again
+        self.color_corrections = None  # a script may set them before the request runs
         self.begin()
 
     def comment(self, text: str) -> None:

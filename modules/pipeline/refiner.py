@@ -47,6 +47,9 @@ class RefinerSwitch:
         self.name = None
         if refiner is run.model:
             return None
+        if refiner.spec.unet.in_channels != run.model.spec.unet.in_channels:
+            problem = f"'{refiner.name}' takes other inputs than '{run.model.name}' and cannot go on where it stops; choose another one"
+            raise RequestError("refiner_checkpoint", problem)
         run.keep(self._infotext(refiner))
         return refiner
 

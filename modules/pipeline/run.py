@@ -110,6 +110,8 @@ class Run:
 
     def settle(self, key: str) -> None:
         """After an answer of a network: let the journal know what was done to get it, or read there what had been done."""
+        if self.hypertile is not None:
+            self.hypertile.settle(key)
         journal, done = self.runtime.journal, self.recovery.infotext
         noted = journal.noted(f"{key}/recovery")
         if noted is not None and done is None:

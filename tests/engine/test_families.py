@@ -13,7 +13,7 @@ from PIL import Image
 
 from modules.engine.engine import Engine
 from modules.engine.paths import Paths
-from modules.pipeline.processing import StableDiffusionProcessingImg2Img, StableDiffusionProcessingTxt2Img
+from modules.pipeline.processing import RequestError, StableDiffusionProcessingImg2Img, StableDiffusionProcessingTxt2Img
 from modules.prompt.errors import PromptError
 from modules.settings.store import Options
 
@@ -86,3 +86,15 @@ def test_altdiffusion_without_its_tokenizer_says_where_it_belongs(engine: Engine
     (engine.paths.models / "CLIP" / "sentencepiece.bpe.model").unlink()
     with pytest.raises(PromptError, match="sentencepiece.bpe.model, into"):
         draw(engine)
+
+
+def test_families_that_cannot_go_on_for_each_other_say_so(engine: Engine) -> None:
+    for family in ("alt", "sd3"):
+        added(engine, family)
+    main = {"sd_model_checkpoint": "alt"}
+    with pytest.raises(RequestError, match="refiner_checkpoint: 'sd3' takes other inputs"):
+        draw(engine, refiner_checkpoint="sd3", refiner_switch_at=0.5, override_settings=main)
+    hires = {"enable_hr": True, "denoising_strength": 0.5, "hr_scale": 1.5, "hr_checkpoint_name": "sd3", "override_settings": main}
+    with pytest.raises(RequestError, match="latents of another kind"):
+        draw(engine, hr_upscaler="Latent", **hires)
+    assert draw(engine, hr_upscaler="Lanczos", **hires).images[0].size == (96, 96)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from engine.small_models import VAE, small_sd1, write
+from golden_data import link_tree
 from weights.weight_files import prefixed, save
 
 from modules import events
@@ -25,15 +26,29 @@ from modules.weights.errors import WeightsError
 from modules.weights.hashes import sha256_of
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data folder with three models, a VAE, and a file that is none."""
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three models, a VAE, and a file that is none."""
+    folder = tmp_path_factory.mktemp("models")
     for seed in (1, 2, 3):
-        write(tmp_path, "sd1", seed)
-    (tmp_path / "models" / "VAE").mkdir()
-    save(tmp_path / "models" / "VAE" / "other.safetensors", other_vae(5))
-    (tmp_path / "models" / "Stable-diffusion" / "broken.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+        write(folder, "sd1", seed)
+    (folder / "models" / "VAE").mkdir()
+    save(folder / "models" / "VAE" / "other.safetensors", other_vae(5))
+    (folder / "models" / "Stable-diffusion" / "broken.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    return folder
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    """A data folder with a copy of them."""
+    link_tree(written, tmp_path)
     return tmp_path
+
+
+def replaced(path: Path, state: dict[str, torch.Tensor]) -> None:
+    """Write another file in the place of a linked one."""
+    path.unlink()
+    save(path, state)
 
 
 def other_vae(seed: int) -> dict[str, torch.Tensor]:
@@ -72,7 +87,7 @@ def test_the_same_checkpoint_is_loaded_once(engine: Engine) -> None:
 
 def test_a_changed_file_is_another_model(engine: Engine, folder: Path) -> None:
     first = model(engine, "sd1-1")
-    save(folder / "models" / "Stable-diffusion" / "sd1-1.safetensors", small_sd1(9))
+    replaced(folder / "models" / "Stable-diffusion" / "sd1-1.safetensors", small_sd1(9))
     second = model(engine, "sd1-1")
     assert second is not first and names(engine) == ["sd1-1"]
 
@@ -247,5 +262,5 @@ def test_a_vae_that_does_not_fit_leaves_the_model_as_it_was(engine: Engine, fold
 
 def test_a_changed_vae_file_is_read_again(engine: Engine, folder: Path) -> None:
     first = model(engine, "sd1-1", sd_vae="other.safetensors").checkpoint.vae
-    save(folder / "models" / "VAE" / "other.safetensors", other_vae(8))
+    replaced(folder / "models" / "VAE" / "other.safetensors", other_vae(8))
     assert model(engine, "sd1-1", sd_vae="other.safetensors").checkpoint.vae is not first

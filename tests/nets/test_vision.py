@@ -24,9 +24,7 @@ def test_the_image_encoder_is_open_clips(act):
     other = VisionTransformer(56, 14, 64, 2, 4, 4.0, output_dim=32, act_layer=layer).eval()
     for parameter in other.parameters():
         parameter.copy_(torch.randn_like(parameter) * 0.2)
-    own = OpenCLIPVisionModel(
-        OpenCLIPVisionConfig(width=64, layers=2, heads=4, image_size=56, embed_dim=32, mlp_hidden=256, act=act)
-    )
+    own = OpenCLIPVisionModel(OpenCLIPVisionConfig(width=64, layers=2, heads=4, image_size=56, embed_dim=32, mlp_hidden=256, act=act))
     own.load_state_dict(other.state_dict())
     pictures = torch.randn(2, 3, 56, 56)
     torch.testing.assert_close(own(pictures), other(pictures), rtol=0, atol=5e-5)
