@@ -191,7 +191,7 @@ def test_an_inpainting_models_first_layer(network: Callable[..., Network]) -> No
 def test_half_products_can_be_left_out_as_the_original_did(model: Model, network: Callable[..., Network]) -> None:
     layer = f"lora_unet_{ATTENTION}"
     a, b = torch.ones(32, 2).half(), torch.ones(2, 16).half()
-    loha = {f"{layer}.hada_w{part}": b if part.endswith("b") else a for part in ("1_a", "1_b", "2_a", "2_b")}
+    loha = {f"{layer}.hada_w{part}": (b if part.endswith("b") else a).clone() for part in ("1_a", "1_b", "2_a", "2_b")}
     wanted, patcher = [Wanted(network(loha), 1, 1)], Patcher(model.checkpoint)
     base = attention(model).to_k.weight
     assert patcher.apply(wanted, whole_products=False).failed == {"net": 1} and attention(model).to_k.weight is base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modules import script_callbacks, scripts
 from modules.processing import process_images
+from modules.scripts_postprocessing import ScriptPostprocessing
 
 RECORD = []
 METHODS = (
@@ -103,6 +104,22 @@ def listening(name):
 
 for name in CALLBACKS:
     getattr(script_callbacks, f"on_{name}")(listening(name))
+
+
+class RecordedStep(ScriptPostprocessing):
+    """A step of the Extras page."""
+
+    name = "ZZ Step"
+    order = 9000
+
+    def ui(self):
+        return {}
+
+    def process_firstpass(self, pp):
+        note("post:process_firstpass", {})
+
+    def process(self, pp):
+        note("post:process", {})
 
 
 class Broken(scripts.Script):

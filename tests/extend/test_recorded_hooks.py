@@ -19,7 +19,7 @@ NAMES = (
     "txt2img_hires_pixel", "txt2img_hires_batch2x2", "txt2img_hires_save_before", "txt2img_hires_checkpoint", "txt2img_hires_refiner",
     "txt2img_extra_noise_hires", "txt2img_refiner", "txt2img_plain_after_refiner", "img2img", "img2img_ddim", "img2img_extra_noise",
     "img2img_loopback", "inpaint_whole", "inpaint_only_masked", "inpaint_batch2x2", "inpaint_ddim", "inpaint_soft",
-    "inpaint_save_masks", "png_info",
+    "inpaint_save_masks", "png_info", "extras_single",
 )  # fmt: skip
 SHAPES = (
     "x", "noise", "xi", "sigma", "samples", "images", "image", "prompts", "seeds", "batch_number", "current_latent", "nmask", "mask",
