@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from golden_cases import SETTINGS, Case, Verdict, compare, find_cases  # noqa: E402
-from golden_data import data_folder, golden, link_tree  # noqa: E402
+from golden_data import all_of, data_folder, link_tree  # noqa: E402
 
 Ask = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]
 TIMEOUT = 300.0
@@ -102,7 +102,8 @@ def main(argv: list[str]) -> int:
     ask.add_argument("--cases", type=Path, help="folder of recorded cases")
     ask.add_argument("--json", type=Path, help="also write the verdicts here")
     args = ask.parse_args(argv)
-    cases = list(find_cases(args.cases or golden("cases"), tuple(args.only.split(","))))
+    roots = [args.cases] if args.cases else all_of("cases")
+    cases = [case for root in roots for case in find_cases(root, tuple(args.only.split(",")))]
     if args.url:
         verdicts = score(over_http(args.url), cases)
     else:

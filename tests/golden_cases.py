@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from golden_data import golden
 from PIL import Image
 
 FLOOR_DB = 40.0
 INPUT = "@inputs/"
 SETTINGS = {"randn_source": "CPU", "sd_model_checkpoint": "tiny-sd1"}
 """In which the recordings were made differently from the defaults."""
+MODEL_NAME = re.compile(r"tiny[\w-]*")
 VERSION = re.compile(r",? *Version: [^,\n]*")
 
 
@@ -45,10 +47,15 @@ class Case:
     def _filled(self, value: Any) -> Any:
         if isinstance(value, str) and value.startswith(INPUT):
             file = self.folder.parents[2] / "inputs" / value.removeprefix(INPUT)
+            file = file if file.exists() else golden("inputs", file.name)
             return base64.b64encode(file.read_bytes()).decode()
         if isinstance(value, dict):
             return {key: self._filled(entry) for key, entry in value.items()}
         return [self._filled(entry) for entry in value] if isinstance(value, list) else value
+
+    def names(self) -> set[str]:
+        """The recorded models that the request speaks of."""
+        return set(MODEL_NAME.findall((self.folder / "payload.json").read_text("utf-8")))
 
     @property
     def status(self) -> int:

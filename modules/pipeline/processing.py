@@ -36,6 +36,8 @@ class Working:
     run: Run
     scripts: Any
     script_args: list[Any]
+    script_call: Any
+    """Which scripts the request asks for, by name; whoever runs it finds them."""
     all_prompts: list[str]
     all_negative_prompts: list[str]
     all_seeds: list[int]
@@ -129,7 +131,7 @@ class StableDiffusionProcessing(Working):
         self.override_settings = dict(self.override_settings or {})
         self.extra_generation_params = dict(self.extra_generation_params or {})
         self.comments = {}
-        self.scripts, self.script_args = None, []
+        self.scripts, self.script_args, self.script_call = None, [], None
         self.color_corrections = None  # a script may set them before the request runs
         self.begin()
 

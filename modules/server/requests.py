@@ -65,7 +65,7 @@ def _finish(
     request.sampler_name = body.sampler_name or body.sampler_index
     request.do_not_save_samples = request.do_not_save_grid = not body.save_images
     request.override_settings = checked_overrides(body.override_settings or {}, options)
-    request.script_call = ScriptCall(body.script_name, body.script_args, body.alwayson_scripts)  # type: ignore[attr-defined]
+    request.script_call = ScriptCall(body.script_name, body.script_args, body.alwayson_scripts)
     request.is_api = True  # type: ignore[attr-defined]
 
 

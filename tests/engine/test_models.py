@@ -141,6 +141,7 @@ def test_a_refiner_and_back_again_in_every_batch(engine: Engine) -> None:
     assert draw(engine, seed=6, **(fields | {"n_iter": 1})).images[0] == both.images[1]
 
 
+@pytest.mark.slow
 def test_fifty_switches_leave_no_model_behind(engine: Engine) -> None:
     seen: list[weakref.ref[Any]] = []
     counts = []
@@ -151,7 +152,7 @@ def test_fifty_switches_leave_no_model_behind(engine: Engine) -> None:
         engine.models.end_job()
         if turn in (4, 49):
             gc.collect()
-            counts.append(sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects()))
+            counts.append(sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects()))
     assert sum(ref() is not None for ref in {id(ref()): ref for ref in seen if ref() is not None}.values()) == 1
     assert counts[1] <= counts[0] + 300  # a second model would be a thousand; a VAE in place of another makes a difference of some
 
