@@ -29,6 +29,7 @@ KNOWN = {
     "zz_fp8/fp8": "37.7 dB: rounding of the original's half-precision products",
     "compat/backtrack0_b": STALE,
     "model/after_norestore": "recorded after model/b_norestore, which comes behind it by name",
+    "model/pickle": "the .ckpt it names is not among the recorded models",
     "model/b_vae_clipskip": "the original wrote the hash of another VAE (docs/parity.md)",
     "lora/y_opt_add": "the original reused the text encoding of the request before it, made without the network",
 }
