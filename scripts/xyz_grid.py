@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-import logging
 import os
-import random
-from itertools import permutations
 
 from modules import images, scripts, sd_models, sd_samplers, sd_schedulers, sd_vae, shared
-from modules.extend.plot_grid import PlotGrid, drawing_order
-from modules.extend.plot_values import decimal_numbers, join_values, split_values, whole_numbers
+from modules.extend.plot import Axis, Plot, str_permutations
 from modules.pipeline.processing import RequestError
-from modules.processing import Processed, create_infotext, fix_seed, process_images
-from modules.shared import opts, state
-
-log = logging.getLogger(__name__)
+from modules.processing import fix_seed
+from modules.shared import opts
 
 fill_values_symbol = "\U0001f4d2"
 
@@ -43,11 +36,6 @@ class AxisOptionTxt2Img(AxisOption):
     """An axis of txt2img."""
 
     is_img2img = False
-
-
-def str_permutations(x):
-    """Type of the values that are orders of words; only told apart from other types."""
-    return x
 
 
 def do_nothing(p, x, xs):
@@ -271,61 +259,6 @@ axis_options = [
     AxisOption("FP8 mode", str, apply_override("fp8_storage"), cost=0.9, choices=lambda: ["Disable", "Enable for SDXL", "Enable"]),
     AxisOption("Size", str, apply_size),
 ]
-SEED_AXES = ("Seed", "Var. seed")
-
-
-class Axis:
-    """One axis of a plot: its option, what was typed, and the values."""
-
-    def __init__(self, p, option, text, chosen, csv_mode):
-        self.option, self.text = option, text or ""
-        if option.choices is not None and not csv_mode:
-            self.text = join_values(list(chosen or []))
-        self.values = self._values(p, list(chosen or []), csv_mode)
-
-    def _values(self, p, chosen, csv_mode):
-        option = self.option
-        if option.label == "Nothing":
-            return [0]
-        if option.choices is not None and not csv_mode:
-            entries = chosen
-        elif option.prepare is not None:
-            entries = option.prepare(self.text)
-        else:
-            entries = split_values(self.text)
-        try:
-            values = _typed(option, entries)
-        except ValueError as error:
-            raise RequestError("script_args", f"{option.label}: {error}") from error
-        if option.confirm:
-            option.confirm(p, values)
-        if not values:
-            raise RequestError("script_args", f"{option.label} has no values; give some, or choose Nothing as its type")
-        return values
-
-    def fix_seeds(self):
-        """Give the random seeds of a seed axis their numbers."""
-        if self.option.label in SEED_AXES:
-            self.values = [random.randrange(4294967294) if value in (None, "", -1) else value for value in self.values]
-
-    def infotext(self, name, fixed):
-        """What the plot's infotext says about the axis called `name`."""
-        if self.option.label == "Nothing":
-            return {}
-        told = {f"{name} Type": self.option.label, f"{name} Values": self.text}
-        if self.option.label in SEED_AXES and fixed:
-            told[f"Fixed {name} Values"] = ", ".join(str(value) for value in self.values)
-        return told
-
-
-def _typed(option, entries):
-    if option.type is int:
-        return whole_numbers(entries)
-    if option.type is float:
-        return decimal_numbers(entries)
-    if option.type is str_permutations:
-        return list(permutations(entries))
-    return [option.type(entry) for entry in entries]
 
 
 class Script(scripts.Script):
@@ -413,8 +346,8 @@ class Script(scripts.Script):
         if not no_fixed_seeds:
             for axis in axes:
                 axis.fix_seeds()
-        plot = Plot(p, axes, (vary_seeds_x, vary_seeds_y, vary_seeds_z), not no_fixed_seeds, self.title())
-        processed = plot.draw(draw_legend, int(margin_size or 0))
+        plot = Plot(p, axes, (vary_seeds_x, vary_seeds_y, vary_seeds_z), not no_fixed_seeds, self.title(), images)
+        processed = plot.draw(bool(draw_legend), int(margin_size or 0))
         if not processed.images:
             return processed
         return self.trimmed(p, processed, plot, include_lone_images, include_sub_grids)
@@ -444,77 +377,3 @@ class Script(scripts.Script):
             # A1111: one prompt and seed too far along, since the whole plot has none of its own
             del processed.all_prompts[1 : 1 + depth], processed.all_seeds[1 : 1 + depth]
         return processed
-
-
-class Plot:
-    """A request, its axes, and the infotexts of the grids: the whole plot's, then each z value's."""
-
-    def __init__(self, p, axes, vary_seeds, fixed, title):
-        self.p, self.axes, self.vary_seeds, self.fixed, self.title = p, axes, vary_seeds, fixed, title
-        self.sizes = tuple(len(axis.values) for axis in axes)
-        self.infotexts = [""] * (1 + self.sizes[2])
-        self.error = None
-        count = self.sizes[0] * self.sizes[1] * self.sizes[2]
-        megapixels = round(count * p.width * p.height / 1_000_000)
-        if megapixels >= opts.img_max_size_mp:
-            raise RequestError(
-                "script_args", f"the grid would have {megapixels} MP; the limit is {opts.img_max_size_mp} MP (setting img_max_size_mp)"
-            )
-        passes = 2 if getattr(p, "enable_hr", False) else 1
-        state.job_count = count * p.n_iter * passes
-
-    def draw(self, legend, margin):
-        """All cells and their grids. Raises the cells' error where none of them worked."""
-        labels = tuple([str(axis.option.format_value(self.p, axis.option, value)) for value in axis.values] for axis in self.axes)
-        order = drawing_order(tuple(axis.option.cost for axis in self.axes))
-        grid = PlotGrid(self.sizes, labels, self._image_grid, images.draw_grid_annotations, bool(legend), margin, order)
-        processed = grid.draw(self.cell)
-        if processed is None and self.error is not None:
-            raise self.error
-        return processed or Processed(self.p, [], self.p.seed, "")
-
-    @staticmethod
-    def _image_grid(pictures, rows):
-        return images.image_grid(pictures, rows=rows)
-
-    def cell(self, x, y, z):
-        """The picture of one combination; nothing where it failed or the job was stopped."""
-        p = self.p
-        if state.interrupted or state.stopping_generation:
-            return Processed(p, [], p.seed, "")
-        one = copy.copy(p)
-        one.styles, one.override_settings = list(p.styles), dict(p.override_settings)
-        one.extra_generation_params = dict(p.extra_generation_params)
-        if not self.fixed and getattr(p, "asks_random_seed", False):
-            one.seed = random.Random(f"{p.seed}/{x}/{y}/{z}").randrange(4294967294)
-        for axis, index in zip(self.axes, (x, y, z), strict=True):
-            axis.option.apply(one, axis.values[index], axis.values)
-        self._vary_seed(one, x, y, z)
-        try:
-            processed = process_images(one)
-        except Exception as error:
-            log.exception("a cell of the X/Y/Z plot failed and stays blank")
-            self.error = self.error or error
-            return Processed(p, [], p.seed, "")
-        if x == y == 0:
-            self._tell(one, z)
-        return processed
-
-    def _vary_seed(self, one, x, y, z):
-        sizes = [size if vary else 1 for size, vary in zip(self.sizes, self.vary_seeds, strict=True)]
-        step = 1
-        for index, size, vary in zip((x, y, z), sizes, self.vary_seeds, strict=True):
-            if vary:
-                one.seed = [seed + index * step for seed in one.seed] if isinstance(one.seed, list) else one.seed + index * step
-            step *= size
-
-    def _tell(self, one, z):
-        """The infotext of the z value's grid, and of the whole plot."""
-        own = one.extra_generation_params
-        told = {**own, "Script": self.title, **self.axes[0].infotext("X", self.fixed), **self.axes[1].infotext("Y", self.fixed)}
-        one.extra_generation_params = told
-        self.infotexts[1 + z] = create_infotext(one, index=0)
-        if z == 0:
-            one.extra_generation_params = {**told, **self.axes[2].infotext("Z", self.fixed)}
-            self.infotexts[0] = create_infotext(one, index=0)
-        one.extra_generation_params = own

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from modules.extend.script import Script
 
 
-class ScriptNotFound(RequestError):
-    """A request names a script that the page does not have."""
+class ScriptRefused(RequestError):
+    """A request names a script that the page does not have, or uses one wrongly; `told` is A1111's sentence."""
 
-    def __init__(self, field: str, name: str, known: Sequence[str]) -> None:
-        super().__init__(field, f"Script '{name}' not found; there are: {', '.join(known)}")
+    def __init__(self, field: str, told: str, advice: str) -> None:
+        super().__init__(field, f"{told}{advice}")
+        self.told = told
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class ScriptCall:
         return bool(self.name or self.alwayson)
 
 
+def not_found(field: str, name: str, known: Sequence[str]) -> ScriptRefused:
+    """What is raised for a script that does not exist."""
+    return ScriptRefused(field, f"Script '{name}' not found", f"; there are: {', '.join(known)}")
+
+
 def check_call(runner: ScriptRunner, call: ScriptCall) -> None:
     """Raise RequestError for scripts that do not exist or cannot be used like this; builds no controls."""
     if call.name:
@@ -45,7 +51,7 @@ def check_call(runner: ScriptRunner, call: ScriptCall) -> None:
 def script_arguments(runner: ScriptRunner, call: ScriptCall) -> list[Any]:
     """The argument vector of a request, for a runner whose controls are built.
 
-    Raises ScriptNotFound, and RequestError for a selectable script among the always-on ones. The arguments of the selected
+    Raises ScriptRefused. The arguments of the selected
     script take the place of its slice.  # A1111: too few shift what follows; nothing pads them
     """
     selected = _selected(runner, call.name) if call.name else None
@@ -63,7 +69,7 @@ def script_arguments(runner: ScriptRunner, call: ScriptCall) -> list[Any]:
 def _selected(runner: ScriptRunner, name: str) -> Script:
     script = runner.script(name)
     if script is None:
-        raise ScriptNotFound("script_name", name, runner.titles)
+        raise not_found("script_name", name, runner.titles)
     return script
 
 
@@ -71,7 +77,7 @@ def _always_on(runner: ScriptRunner, name: str) -> Script:
     titles = {script.title().lower(): script for script in runner.scripts}
     script = titles.get(name.lower())
     if script is None:
-        raise ScriptNotFound("alwayson_scripts", name, [s.title() for s in runner.alwayson_scripts])
+        raise not_found("alwayson_scripts", name, [s.title() for s in runner.alwayson_scripts])
     if not script.alwayson:
         raise RequestError(
             "alwayson_scripts", f"Cannot have a selectable script in the always on scripts params: '{name}'; use script_name"

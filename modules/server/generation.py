@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
+
+from modules.extend.arguments import ScriptRefused
 
 from . import models
 from .infotext_field import with_infotext
@@ -75,10 +77,16 @@ def generation_routes(engine: Engine, flags: Any) -> APIRouter:
         return style_database(engine, flags).extract_styles_from_prompt if infotext else None
 
     async def _made(request: StableDiffusionProcessing, body: Body, stored: dict[str, Any]) -> dict[str, Any]:
-        await in_thread(lambda: engine.scripts.check(request.kind, request.script_call))
+        await in_thread(lambda: _check_scripts(request))
         job = engine.submit(request, body.force_task_id or None, body=stored)
         last.seen = last.seen or job
         return await in_thread(lambda: _answer(job, body))
+
+    def _check_scripts(request: Any) -> None:
+        try:
+            engine.scripts.check(request.kind, request.script_call)
+        except ScriptRefused as error:
+            raise HTTPException(422, error.told) from error
 
     def _answer(job: Job, body: Body) -> dict[str, Any]:
         result = job.wait()

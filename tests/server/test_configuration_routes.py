@@ -96,11 +96,12 @@ def test_vaes_styles_upscalers_scripts_memory(client, data) -> None:
     (data / "models" / "VAE").mkdir()
     for name in ("b.safetensors", "a.vae.pt", "note.txt"):
         (data / "models" / "VAE" / name).write_bytes(b"")
+    client.post("/sdapi/v1/refresh-vae")
     assert [item["model_name"] for item in client.get("/sdapi/v1/sd-vae").json()] == ["a.vae.pt", "b.safetensors"]
     (data / "styles.csv").write_text("name,prompt,negative_prompt\noil,oil painting,bad\n", encoding="utf-8-sig")
     assert client.get("/sdapi/v1/prompt-styles").json() == [{"name": "oil", "prompt": "oil painting", "negative_prompt": "bad"}]
     assert client.get("/sdapi/v1/upscalers").json()[:3] == json.loads(golden("lists", "upscalers.json").read_text())[:3]
-    assert client.get("/sdapi/v1/scripts").json() == {"txt2img": [], "img2img": []}
+    assert "prompt matrix" in client.get("/sdapi/v1/scripts").json()["txt2img"]
     memory = client.get("/sdapi/v1/memory").json()
     assert memory["ram"]["used"] > 0 and memory["cuda"]
 

@@ -31,6 +31,7 @@ KNOWN = {
     "model/after_norestore": "recorded after model/b_norestore, which comes behind it by name",
     "model/pickle": "the .ckpt it names is not among the recorded models",
     "model/b_vae_clipskip": "the original wrote the hash of another VAE (docs/parity.md)",
+    "xyz/vae": "the original wrote the hash of another VAE (docs/parity.md)",
     "lora/y_opt_add": "the original reused the text encoding of the request before it, made without the network",
 }
 HALF_PRODUCTS = {"lora/tiny-glora", "lora/tiny-lokr", "lora/x_lyco", "lora/y_hr_firstpass_conds", "lora/y_hr_prompt"}
