@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,14 @@ NUMBERS = frozenset(
         "Hires resize-2", "Variation seed", "Variation seed strength", "Refiner switch at", "Batch size",
     }
 )  # fmt: skip
-SWITCHES = {
-    "enable_hr": ("Hires upscale", "Hires upscaler", "Hires resize-1", "Hires steps"),
-    "enable_refiner": ("Refiner",),
-    "seed_enable_extras": ("Variation seed", "Seed resize from-1"),
+HIRES_KEYS = ("Hires upscale", "Hires upscaler", "Hires resize-1")
+SWITCHES: dict[str, Callable[[dict[str, Any]], bool]] = {
+    # sizes of a second pass are always found, as 0 where there was none
+    "enable_hr": lambda found: "Denoising strength" in found and any(key in found for key in HIRES_KEYS),
+    "enable_refiner": lambda found: "Refiner" in found,
+    "seed_enable_extras": lambda found: "Variation seed" in found or "Seed resize from-1" in found,
 }
-"""Switches of the form, on where the infotext has any of these keys."""
+"""Whether an infotext's fields switch a part of the form on."""
 
 
 @dataclass
@@ -44,7 +47,7 @@ def paste_into(form: Form, infotext: str, engine: Engine) -> list[Any]:
         return [gr.skip() for _ in form.outputs]
     found = parse_generation_parameters(infotext)
     values = [_value(key, found) for key in form.fields]
-    return values + [any(key in found for key in SWITCHES[name]) for name in form.switches]
+    return values + [SWITCHES[name](found) for name in form.switches]
 
 
 def _value(key: str, found: dict[str, Any]) -> Any:

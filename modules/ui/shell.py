@@ -74,9 +74,7 @@ def install_document(first: str, last: str) -> None:
         def __init__(self, inner: jinja2.BaseLoader) -> None:
             self.inner = inner
 
-        def get_source(
-            self, environment: jinja2.Environment, template: str
-        ) -> tuple[str, str | None, Callable[[], bool] | None]:
+        def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
             source, name, uptodate = self.inner.get_source(environment, template)
             return (wrap_document(source, first, last) if template.endswith("index.html") else source), name, uptodate
 

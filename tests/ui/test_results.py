@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from PIL import Image
 
-from modules.pipeline.process import Processed
 from modules.ui.results import comments_html, error_html, gallery_items, infotext_at, infotext_html
 
 
-def processed(count: int, paths: list[str], first: int = 0, comments: str = "") -> Processed:
-    return Processed([Image.new("RGB", (8, 8)) for _ in range(count)], ["x"] * count, {}, first, comments, paths)
+def processed(count: int, paths: list[str], first: int = 0, comments: str = "") -> Any:
+    images = [Image.new("RGB", (8, 8)) for _ in range(count)]
+    return SimpleNamespace(images=images, paths=paths, index_of_first_image=first, comments=comments)
 
 
 def test_saved_files_are_shown_as_they_are(tmp_path: Path) -> None:
