@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -130,11 +131,15 @@ def steering(judge: classifier.Judge, generate: Generate, count: int) -> dict[st
     rest = "1girl, {}, long hair, straight hair, blue eyes, smile, gray shirt, jeans, white background"
     pink, blue = COLORS.index("pink"), COLORS.index("blue")
 
-    def hair(prompt: str, color: int, negative: str = "", cfg: float = 7.0) -> float:
-        pictures = batched(generate, [prompt] * count, 5000, negative, cfg)
-        return float(judge.probabilities(pictures)["hair"][:, color].mean())
+    @cache
+    def chances(prompt: str, negative: str, cfg: float) -> dict[str, np.ndarray]:
+        return judge.probabilities(batched(generate, [prompt] * count, 5000, negative, cfg))
+
+    def hair(prompt: str, color: int, negative: str = "", cfg: float = 7.0, head: str = "hair") -> float:
+        return float(chances(prompt, negative, cfg)[head][:, color].mean())
 
     named, free = rest.format("pink hair"), rest.format("").replace(", ,", ",")
+    usual = max(range(len(COLORS)), key=lambda color: hair(free, color))
     both = rest.format("[pink hair:blue hair:0.5]")
     early, late = rest.format("[pink hair:blue hair:0.9]"), rest.format("[pink hair:blue hair:0.1]")
     mild = rest.format("pink hair, blue hair")
@@ -143,8 +148,11 @@ def steering(judge: classifier.Judge, generate: Generate, count: int) -> dict[st
             hair(mild.replace("pink hair", "(pink hair:0.6)"), pink),
             hair(mild.replace("pink hair", "(pink hair:1.4)"), pink),
         ),
-        "pink: negative 'pink hair' -> none": (hair(free, pink, "pink hair"), hair(free, pink)),
-        "pink: CFG 1 -> CFG 7": (hair(named, pink, cfg=1.0), hair(named, pink)),
+        f"{COLORS[usual]}: no colour, negative '{COLORS[usual]} hair' -> none": (
+            hair(free, usual, f"{COLORS[usual]} hair"),
+            hair(free, usual),
+        ),
+        "blue eyes: CFG 1 -> CFG 7": (hair(named, blue, cfg=1.0, head="eyes"), hair(named, blue, head="eyes")),
         "blue: 'pink hair' -> [pink hair:blue hair:0.5]": (hair(named, blue), hair(both, blue)),
         "blue: [pink hair:blue hair:0.9] -> [pink hair:blue hair:0.1]": (hair(early, blue), hair(late, blue)),
     }
