@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modules.engine.engine import Engine
 
-AVATAR_PROMPT = "1girl, pink hair, twin tail, smile"
+AVATAR_PROMPT = "1girl, pink hair, long hair, twin tail, blue eyes, smile, red kimono, white background"
 
 
 @dataclass(frozen=True)
