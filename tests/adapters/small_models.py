@@ -33,9 +33,7 @@ class Model:
         return digest.hexdigest()
 
 
-UNET = UNetConfig(
-    model_channels=32, num_res_blocks=(1, 1), channel_mult=(1, 2), transformer_depth=(1, 0), num_heads=2, context_dim=16
-)
+UNET = UNetConfig(model_channels=32, num_res_blocks=(1, 1), channel_mult=(1, 2), transformer_depth=(1, 0), num_heads=2, context_dim=16)
 
 
 def small_model(family: str = "sd1", unet: UNetConfig = UNET) -> Model:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_data import golden
+from golden_data import data_folder, golden
 
 from modules.adapters.files import natural_key
 from modules.adapters.lora_files import LoraFiles
@@ -26,6 +26,7 @@ def files(folders: NetworkFolders, tmp_path: Path) -> LoraFiles:
 
 def test_the_recorded_list(tiny_networks: Networks) -> None:
     expected = json.loads(golden("lists", "loras.json").read_text("utf-8"))
+    data_folder(*(f"models/Lora/{entry['name']}.safetensors" for entry in expected))
     found = tiny_networks.loras.list()
     assert [(file.name, file.alias, file.metadata) for file in found] == [(e["name"], e["alias"], e["metadata"]) for e in expected]
 

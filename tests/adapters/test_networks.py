@@ -47,9 +47,7 @@ def both(save_lora: Callable[..., Path]) -> None:
     ("<lora:style:0>", 0, 0),
     ("<lora:style:0.25> <lora:style:0.5>", 1, 1),
 ])  # fmt: skip
-def test_what_a_tag_means(
-    model: Model, networks: Networks, settings: Options, both: None, tag: str, te: float, unet: float
-) -> None:
+def test_what_a_tag_means(model: Model, networks: Networks, settings: Options, both: None, tag: str, te: float, unet: float) -> None:
     keys, queries = key_weight(model), query_weight(model)
     active = networks.activate(model, tags(tag), settings)
     torch.testing.assert_close(key_weight(model), keys + unet)
@@ -83,9 +81,7 @@ def test_a_broken_file_is_left_out_and_the_others_stay(
     assert [comment.split("'")[1] for comment in active.comments] == ["page.safetensors", "odd.safetensors"]
 
 
-def test_networks_for_other_models_are_named(
-    model: Model, networks: Networks, settings: Options, save_lora: Callable[..., Path]
-) -> None:
+def test_networks_for_other_models_are_named(model: Model, networks: Networks, settings: Options, save_lora: Callable[..., Path]) -> None:
     save_lora("wide", lora_tensors(out=64))
     save_lora("xl", lora_tensors("lora_te2_text_model_encoder_layers_0_mlp_fc1"), ss_base_model_version="sdxl_base_v1-0")
     active = networks.activate(model, tags("<lora:wide> <lora:xl>"), settings)
@@ -209,10 +205,10 @@ def test_a_model_is_not_kept_alive(networks: Networks, settings: Options, both: 
     assert unet() is None
 
 
-@pytest.mark.parametrize("name", ["dora", "full", "lokr", "norm"])
+@pytest.mark.parametrize("name", ["lora", "ia3", "dora", "full", "lokr", "norm"])
 def test_recorded_files_leave_the_recorded_checkpoint_as_it_was(tiny_networks: Networks, settings: Options, name: str) -> None:
-    path = data_folder("models/Stable-diffusion/tiny-sd1.safetensors") / "models" / "Stable-diffusion" / "tiny-sd1.safetensors"
-    model = Model(load_checkpoint(path))
+    folder = data_folder("models/Stable-diffusion/tiny-sd1.safetensors", f"models/Lora/tiny-{name}.safetensors")
+    model = Model(load_checkpoint(folder / "models" / "Stable-diffusion" / "tiny-sd1.safetensors"))
     before = model.checksum()
     active = tiny_networks.activate(model, tags(f"<lora:tiny-{name}:0.8> <hypernet:tinyhn>"), settings)
     assert active.comments == [] and model.checksum() != before
