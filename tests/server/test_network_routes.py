@@ -34,7 +34,7 @@ def with_short_paths(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name, needed", [
-    ("loras", "models/Lora/tiny-lora.safetensors"), ("hypernetworks", "models/hypernetworks/tinyhn.pt"),
+    ("loras", "models/Lora/tiny-oft.safetensors"), ("hypernetworks", "models/hypernetworks/tinyhn.pt"),
 ])  # fmt: skip
 def test_the_recorded_lists(client: TestClient, name: str, needed: str) -> None:
     data_folder(needed)
